@@ -1,0 +1,12 @@
+//! Native operators on `ndarray` chunks: the chunk itself, programs over chunks, and the files chunks come from.
+//! Nothing here knows about tasks, workers or schedulers.
+
+pub mod buffer;
+pub mod chunk;
+pub mod run;
+pub mod value;
+
+pub use chunk::{Chunk, Element};
+pub use dask_plan::{DType, Scalar};
+pub use run::{Context, Error, Prepared};
+pub use value::Value;
