@@ -1,0 +1,60 @@
+# The commands people type. Continuous integration calls the same ones.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+export CACHE
+
+.PHONY: help build run test test-rust test-python lint fmt deny licenses bench schema doc clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+
+build: ## Build the release binary
+	cargo build --release --locked --bin dask-runtime
+
+run: ## Compute the main example
+	cargo run --release --locked --bin dask-runtime -- run manifests/samples/transpose-sum.yaml
+
+test: test-rust test-python ## Run every test; makes the Python environment that some of them compare with
+
+test-rust: ## Run the tests written in Rust
+	DASK_RUNTIME_TEST_PYTHON=$$(scripts/venv) cargo test --workspace --locked
+
+test-python: ## Compare the binary with numpy, Dask and zarr-python
+	python=$$(scripts/venv)
+	cargo build --locked --bin dask-runtime
+	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
+
+lint: ## Formatting, clippy, Python style
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$$(scripts/venv) -m ruff check runtime scripts
+	$$(scripts/venv) -m ruff format --check runtime scripts
+
+fmt: ## Format the sources
+	cargo fmt --all
+	$$(scripts/venv) -m ruff format runtime scripts
+
+deny: ## Licences, sources and bans of the dependencies (offline)
+	$$(scripts/cargo-tool cargo-deny 0.20.2)/cargo-deny --offline check licenses bans sources
+	scripts/third_party_licenses.py --check
+
+licenses: ## Write THIRD-PARTY-LICENSES anew
+	scripts/third_party_licenses.py
+
+bench: ## Measure what docs/benchmarks.md shows, with each floor or peer in the same run
+	cargo build --release --locked --bin dask-runtime --examples
+	$$(scripts/venv) runtime/benches/bench.py --bin $$(realpath $(TARGET))/release $(BENCH_FLAGS)
+
+schema: ## Write the JSON Schema of graph documents
+	cargo run --locked --bin dask-runtime -- graph schema > docs/graph.schema.json
+
+doc: ## Build the API documentation
+	cargo doc --workspace --no-deps --locked
+
+clean: ## Remove what was built
+	cargo clean

@@ -1,0 +1,227 @@
+"""Every ufunc on every dtype, against numpy."""
+
+import numpy as np
+import pytest
+from conftest import DTYPES, Engine, assert_close, assert_same, random_array, random_chunks
+
+UNARY = [
+    "negative",
+    "positive",
+    "absolute",
+    "fabs",
+    "invert",
+    "logical_not",
+    "sign",
+    "rint",
+    "floor",
+    "ceil",
+    "trunc",
+    "sqrt",
+    "cbrt",
+    "square",
+    "reciprocal",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "deg2rad",
+    "rad2deg",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "signbit",
+    "spacing",
+    "conjugate",
+    "real",
+    "imag",
+    "angle",
+    "bitwise_count",
+]
+BINARY = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "floor_divide",
+    "remainder",
+    "fmod",
+    "power",
+    "float_power",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "arctan2",
+    "hypot",
+    "logaddexp",
+    "logaddexp2",
+    "copysign",
+    "nextafter",
+    "ldexp",
+    "heaviside",
+    "gcd",
+    "lcm",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "left_shift",
+    "right_shift",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+]
+# Complex transcendentals are composed of several functions in numpy too, each rounded.
+COMPLEX_ULPS = 16
+
+
+def numpy_result(name: str, *operands: np.ndarray) -> np.ndarray | None:
+    """What numpy gives; `None` where it refuses, or where the result has a dtype that the engine does not have."""
+    try:
+        with np.errstate(all="ignore"):
+            result = np.asarray(getattr(np, name)(*operands))
+    except (TypeError, ValueError):
+        return None
+    return result if result.dtype.name in DTYPES else None
+
+
+def ulps(want: np.ndarray) -> float:
+    """The tolerance for a result."""
+    return COMPLEX_ULPS if want.dtype.kind == "c" else 4
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_unary(engine: Engine, dtype: str) -> None:
+    """Functions of one argument."""
+    rng = np.random.default_rng(DTYPES.index(dtype))
+    x = random_array(rng, dtype, (23, 37), special=True)
+    want = {name: w for name in UNARY if (w := numpy_result(name, x)) is not None}
+    arrays = {"x": engine.source("x", x, random_chunks(rng, x.shape))}
+    got = engine.arrays(arrays | {f"r_{n}": f"{n}(x)" for n in want}, [f"r_{n}" for n in want])
+    for name, w in want.items():
+        assert_close(got[f"r_{name}"], w, f"{name}({dtype})", ulps(w))
+
+
+@pytest.mark.parametrize("right", DTYPES)
+@pytest.mark.parametrize("left", DTYPES)
+def test_binary(engine: Engine, left: str, right: str) -> None:
+    """Functions of two arguments, broadcast, for every pair of dtypes."""
+    rng = np.random.default_rng([DTYPES.index(left), DTYPES.index(right)])
+    a = random_array(rng, left, (9, 31), special=True)
+    b = random_array(rng, right, (9, 1) if rng.random() < 0.3 else (31,), special=True)
+    want = {}
+    for name in BINARY:
+        if name == "power" and b.dtype.kind in "iu":
+            b = np.abs(b) if b.dtype.kind == "i" else b
+            b[b < 0] = 1
+        if (w := numpy_result(name, a, b)) is not None:
+            want[name] = (w, b.copy())
+    arrays: dict = {"a": engine.source("a", a, random_chunks(rng, a.shape))}
+    b_chunks = random_chunks(rng, b.shape)
+    for name, (_, operand) in want.items():
+        arrays[f"b_{name}"] = engine.source(f"b_{name}", operand, b_chunks)
+        arrays[f"r_{name}"] = f"{name}(a, b_{name})"
+    got = engine.arrays(arrays, [f"r_{n}" for n in want])
+    for name, (w, _) in want.items():
+        assert_close(got[f"r_{name}"], w, f"{name}({left}, {right})", ulps(w))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_casts(engine: Engine, dtype: str) -> None:
+    """`astype` to every dtype, of values that both can hold."""
+    rng = np.random.default_rng(7)
+    x = np.abs(random_array(rng, dtype, (40,)))
+    x = np.where(x > 100, 100, x).astype(dtype)
+    arrays: dict = {"x": engine.source("x", x, 7)}
+    targets = [t for t in DTYPES if not (x.dtype.kind == "c" and np.dtype(t).kind not in "cb")]
+    got = engine.arrays(arrays | {f"as_{t}": f"x.astype('{t}')" for t in targets}, [f"as_{t}" for t in targets])
+    for t in targets:
+        assert_same(got[f"as_{t}"], x.astype(t), f"{dtype} as {t}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_python_numbers_are_weak(engine: Engine, dtype: str) -> None:
+    """NEP 50: a Python number takes the array's dtype where its kind allows."""
+    rng = np.random.default_rng(11)
+    x = random_array(rng, dtype, (4, 17))
+    formulas = ["x + 1", "2 * x", "x * 1.5", "x + 2j", "x == 1", "where(x == 0, 1, x)", "x / 2", "maximum(x, 1)"]
+    if x.dtype.kind in "iub":
+        formulas += ["x // 2", "x % 3"]
+    if x.dtype.kind != "c":
+        formulas += ["x < 0.5", "clip(x, 0, 1)", "1 - x * 1"]
+    got = engine.arrays(
+        {"x": engine.source("x", x, random_chunks(rng, x.shape))} | {f"r{i}": f for i, f in enumerate(formulas)},
+        [f"r{i}" for i in range(len(formulas))],
+    )
+    names = {"x": x, "where": np.where, "maximum": np.maximum, "clip": np.clip}
+    for i, formula in enumerate(formulas):
+        assert_close(got[f"r{i}"], np.asarray(eval(formula, names)), f"{formula} of {dtype}")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_chains(engine: Engine, seed: int) -> None:
+    """Fused chains over transposed, sliced and broadcast operands."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 90))
+    x = random_array(rng, "float64", (n, n))
+    v = random_array(rng, rng.choice(["float32", "int32", "float64"]), (n,))
+    formulas = [
+        "(x + x.T) * 2 - v",
+        "where(x > 0.5, exp(-x * x), 0)",
+        "(x - x.mean(axis=0)) / x.std(axis=0)",
+        "sqrt(abs(x[::2, -3:])) + v[-3:]",
+        "x[::-1].T + v[:, None] - x",
+        "round(x, 2) + floor(x) % 3",
+        "(x > 0) & (x.T > 0) | ~(x < v)",
+    ]
+    got = engine.arrays(
+        {
+            "x": engine.source("x", x, random_chunks(rng, x.shape)),
+            "v": engine.source("v", v, random_chunks(rng, v.shape)),
+        }
+        | {f"r{i}": f for i, f in enumerate(formulas)},
+        [f"r{i}" for i in range(len(formulas))],
+    )
+    names = {name: getattr(np, name) for name in ("where", "exp", "sqrt", "abs", "round", "floor")} | {"x": x, "v": v}
+    for i, formula in enumerate(formulas):
+        want = np.asarray(eval(formula, names))
+        if want.dtype.kind == "f":
+            assert got[f"r{i}"].dtype == want.dtype
+            np.testing.assert_allclose(got[f"r{i}"], want, rtol=1e-11, atol=1e-11, err_msg=formula)
+        else:
+            assert_same(got[f"r{i}"], want, formula)
+
+
+def test_refusals_name_the_operator(engine: Engine) -> None:
+    """What numpy refuses is refused before any work, by name."""
+    for formula, words in [
+        ("~x", ["invert", "float64"]),
+        ("x & 1", ["bitwise_and", "float64"]),
+        ("b - b", ["subtract", "bool"]),
+        ("x + zeros((3, 4))", ["broadcast"]),
+    ]:
+        arrays = {"x": {"ones": {"shape": [5], "chunks": 2}}, "b": "x > 0", "y": formula}
+        done = engine.call("run", engine.document(arrays, {"y": "print"}))
+        assert done.returncode == 2, (formula, done.stdout, done.stderr)
+        for word in [*words, "graph.json", "y"]:
+            assert word in done.stderr, (formula, done.stderr)
