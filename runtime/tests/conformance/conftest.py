@@ -20,6 +20,7 @@ class Engine:
     """The binary, working in a folder of its own."""
 
     def __init__(self, folder: pathlib.Path) -> None:
+        """Work in `folder`."""
         self.folder = folder
 
     def call(self, *args: str, timeout: float = 120) -> subprocess.CompletedProcess:
