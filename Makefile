@@ -40,7 +40,7 @@ fmt: ## Format the sources
 	$$(scripts/venv) -m ruff format runtime scripts
 
 deny: ## Licences, sources and bans of the dependencies (offline)
-	$$(scripts/cargo-tool cargo-deny 0.20.2)/cargo-deny --offline check licenses bans sources
+	$$(scripts/cargo-tool cargo-deny 0.20.2)/cargo-deny --offline check --hide-inclusion-graph licenses bans sources
 	scripts/third_party_licenses.py --check
 
 licenses: ## Write THIRD-PARTY-LICENSES anew
