@@ -1,0 +1,246 @@
+"""Measure the engine against floors and peers on this machine, check every result, print the table.
+
+Each figure is the median of several runs after warming up; the peer or floor beside it ran in the same minute. Figures
+of other systems that do not run here stand in docs/benchmarks.md as quoted. The exit status is 1 when a result is wrong.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import peers
+from processes import Cluster
+
+
+@dataclasses.dataclass
+class Row:
+    """One line of the table."""
+
+    work: str
+    value: float
+    unit: str
+    gate: float
+    goal: float
+    peer: str = ""
+    higher_is_better: bool = False
+
+    def verdict(self) -> str:
+        """Whether the gate and the goal hold."""
+        reaches = (lambda bound: self.value >= bound) if self.higher_is_better else (lambda bound: self.value <= bound)
+        return "goal" if reaches(self.goal) else "gate" if reaches(self.gate) else "MISSED"
+
+
+class Bench:
+    """Where the binaries are, and how often to measure."""
+
+    def __init__(self, folder: pathlib.Path, quick: bool) -> None:
+        """`folder` is cargo's `release` folder."""
+        self.binary = folder / "dask-runtime"
+        self.examples = folder / "examples"
+        self.runs = 1 if quick else 5
+        self.quick = quick
+
+    def example(self, name: str, *args: str) -> dict[str, float]:
+        """Run an example that prints JSON lines `{"name": …, "value": …}`; medians over its runs are its own affair."""
+        flags = ["--quick"] if self.quick else []
+        done = subprocess.run(
+            [self.examples / name, "--json", *flags, *args],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"DASK_RUNTIME": str(self.binary)},
+        )
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        return {line["name"]: line["value"] for line in lines}
+
+    def document(self, folder: pathlib.Path, text: str) -> pathlib.Path:
+        """Write a graph document."""
+        path = folder / "graph.yaml"
+        path.write_text(text)
+        return path
+
+    def median(self, measure: Callable[[], float]) -> float:
+        """Median after one run to warm up."""
+        measure()
+        return statistics.median(measure() for _ in range(self.runs))
+
+
+def overhead(bench: Bench) -> Iterator[Row]:
+    """What a task costs that does nothing."""
+    own = bench.example("bench_overhead")
+    tasks = 300 if bench.quick else 3000
+    distributed = peers.distributed_overhead(tasks)
+    threads = peers.threads_overhead(tasks * 5)
+    floor = peers.loopback_exchange()
+    yield Row(
+        "overhead per task over TCP, 2 workers, 100,000 tasks", own["tcp_us"], "µs", 10, 4,
+        f"Dask distributed {distributed:.0f}; a loopback exchange {floor:.1f}",
+    )  # fmt: skip
+    yield Row("the same, embedded", own["embedded_us"], "µs", 2, 0.5, f"dask threads {threads:.0f}")
+    yield Row("one small task, submit to result over TCP", own["latency_us"], "µs", 300, 120)
+
+
+def core(bench: Bench) -> Iterator[Row]:
+    """How the scheduler core grows."""
+    own = bench.example("overhead")
+    yield Row("growth from 10,000 to 1,000,000 tasks", own["growth_tasks"], "×", 1.3, 1.1)
+    yield Row("growth from 2 to 1,000 simulated workers", own["growth_workers"], "×", 2, 1.3)
+    yield Row("scheduler memory per task", own["bytes_per_task"], "B", 512, 100)
+    load = bench.example("load_plan")
+    yield Row("loading a plan of 1,000,000 tasks into the scheduler", load["seconds"], "s", 2, 0.3)
+
+
+def arrays(bench: Bench) -> Iterator[Row]:
+    """`x + x.T` of 10,000² float64 in 1,000² chunks."""
+    own = bench.example("bench_arrays")
+    peer = peers.transpose_sum(bench.runs)
+    floor = f"copying alone {peer['copy']:.3f}"
+    yield Row(
+        "x + x.T, x in memory, 10,000² f64", own["add"], "s", 0.30, 0.20,
+        f"dask threads {peer['dask_add']:.2f}, numpy {peer['numpy_add']:.2f}; {floor}",
+    )  # fmt: skip
+    yield Row("(x + x.T).sum(), x in memory", own["sum"], "s", 0.22, 0.14, f"dask threads {peer['dask_sum']:.2f}")
+    yield Row("(x + x.T).sum(), x random", own["random_sum"], "s", 0.6, 0.4, f"dask threads {peer['dask_random']:.2f}")
+    if abs(own["total"] / peer["total"] - 1) > 1e-12:
+        raise AssertionError(f"the total is {own['total']!r}, Dask says {peer['total']!r}")
+
+
+SUM = """
+version: 1
+arrays:
+  x: {{random: {{seed: 42, shape: [{n}, {n}], chunks: [1000, 1000]}}}}
+  total: (x + x.T).sum()
+outputs:
+  total: json
+"""
+
+
+def memory(bench: Bench) -> Iterator[Row]:
+    """Peak memory of a sum that would need 28.8 GB at once; every block of x is made exactly once."""
+    n = 20_000 if bench.quick else 60_000
+    blocks = (n // 1000) ** 2
+    with tempfile.TemporaryDirectory() as name:
+        document = bench.document(pathlib.Path(name), SUM.format(n=n))
+        embedded = run_json(bench, "run", document)
+        check_made_once(embedded, blocks)
+        yield Row(f"(x + x.T).sum(), x random, {n:,}²: peak memory", embedded["bytes_peak"] / 2**30, "GiB", 1, 0.3)
+        with Cluster(bench.binary, workers=2) as cluster:
+            remote = run_json(bench, "submit", document, "--scheduler", cluster.address)
+            check_made_once(remote, blocks)
+            if remote["outputs"] != embedded["outputs"]:
+                raise AssertionError(f"{remote['outputs']} over TCP, {embedded['outputs']} embedded")
+            peak = max(cluster.worker_peaks())
+        yield Row("the same, each of 2 workers over TCP", peak / 2**30, "GiB", 1, 0.5)
+
+
+def check_made_once(report: dict, blocks: int) -> None:
+    """Random blocks must not be computed again."""
+    made = sum(count for name, count in report["runs"].items() if "random" in name)
+    if made != blocks:
+        raise AssertionError(f"{made} random blocks were made instead of {blocks}: {report['runs']}")
+
+
+RECHUNK = """
+version: 1
+arrays:
+  x: {ones: {shape: [10000, 10000], chunks: [10000, 500]}}
+  y: rechunk(x, (500, 10000))
+  total: y.sum()
+outputs:
+  total: json
+"""
+
+
+def rechunk(bench: Bench) -> Iterator[Row]:
+    """Every block needs a piece of every other: 800 MB, half of it over the wire."""
+    with tempfile.TemporaryDirectory() as name, Cluster(bench.binary, workers=2) as cluster:
+        document = bench.document(pathlib.Path(name), RECHUNK)
+
+        def measure() -> float:
+            report = run_json(bench, "submit", document, "--scheduler", cluster.address)
+            if report["outputs"]["total"] != 1e8:
+                raise AssertionError(f"the sum after rechunking is {report['outputs']}")
+            return report["seconds"]
+
+        seconds = bench.median(measure)
+    peer = peers.distributed_rechunk()
+    yield Row(
+        "rechunk (N,500) → (500,N), 800 MB, 2 workers over TCP", 0.8 / seconds, "GB/s", 1.0, 1.8,
+        f"Dask distributed {0.8 / peer:.2f}", higher_is_better=True,
+    )  # fmt: skip
+
+
+def kernels(bench: Bench) -> Iterator[Row]:
+    """Elementwise mathematics in cache."""
+    own = bench.example("kernels")
+    for name in ("exp", "log", "sin", "tanh", "pow"):
+        numpy_ns = peers.numpy_kernel(name)
+        yield Row(
+            f"{name} of f64 in cache, over numpy's", own[name] / numpy_ns, "×", 1.3, 0.8,
+            f"{own[name]:.2f} ns an element; numpy {numpy_ns:.2f}",
+        )  # fmt: skip
+
+
+def zarr(bench: Bench) -> Iterator[Row]:
+    """Read a Zarr array whole."""
+    own = bench.example("read_zarr")
+    yield Row(
+        "read a Zarr array whole, over zarrs used directly", own["engine"] / own["zarrs"], "×", 1.5, 1.2,
+        f"{own['engine']:.3f} s; zarrs {own['zarrs']:.3f} s",
+    )  # fmt: skip
+
+
+def run_json(bench: Bench, command: str, document: pathlib.Path, *flags: str) -> dict:
+    """Run a document; the report of `--json`."""
+    args = [bench.binary, command, document, "--json", *flags]
+    done = subprocess.run(args, cwd=document.parent, capture_output=True, text=True)
+    if done.returncode:
+        raise AssertionError(f"{args} failed: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+PARTS = {f.__name__: f for f in (overhead, core, arrays, memory, rechunk, kernels, zarr)}
+
+
+def machine() -> str:
+    """What this ran on."""
+    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    return f"{os.cpu_count()} cores of {cpu}, {platform.system()} {platform.release().split('-')[0]}"
+
+
+def main() -> int:
+    """Measure, print, and say whether every result was right."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="cargo's release folder")
+    parser.add_argument("--quick", action="store_true", help="one run each, smaller sizes: checks that all of it works")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure these parts only")
+    args = parser.parse_args()
+    bench = Bench(args.bin, args.quick)
+    wrong = []
+    print(f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}.\n")
+    print("| work | measured | gate / goal | reached | measured beside it |\n|---|---|---|---|---|")
+    for name in args.only or PARTS:
+        try:
+            for row in PARTS[name](bench):
+                value = f"{row.value:.3g} {row.unit}"
+                bounds = f"{row.gate:g} / {row.goal:g} {row.unit}"
+                print(f"| {row.work} | {value} | {bounds} | {row.verdict()} | {row.peer} |", flush=True)
+        except (AssertionError, subprocess.CalledProcessError, KeyError) as error:
+            detail = getattr(error, "stderr", "") or ""
+            wrong.append(f"{name}: {error} {detail}")
+    for message in wrong:
+        print(f"WRONG: {message}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
