@@ -1,7 +1,7 @@
 """Measure the engine against floors and peers on this machine, check every result, print the table.
 
-Each figure is the median of several runs after warming up; the peer or floor beside it ran in the same minute. Figures
-of other systems that do not run here stand in docs/benchmarks.md as quoted. The exit status is 1 when a result is wrong.
+Each figure is the median of several runs after warming up; what it is compared with ran in the same minute. The
+exit status is 1 when a result is wrong.
 """
 
 import argparse
@@ -213,7 +213,8 @@ PARTS = {f.__name__: f for f in (overhead, core, arrays, memory, rechunk, kernel
 
 def machine() -> str:
     """What this ran on."""
-    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     return f"{os.cpu_count()} cores of {cpu}, {platform.system()} {platform.release().split('-')[0]}"
 
 

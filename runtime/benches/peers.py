@@ -101,7 +101,6 @@ def transpose_sum(runs: int) -> dict[str, float]:
         other.join()
 
     result = {"copy": timed(copy, runs)}
-    del out
     result["numpy_add"] = timed(lambda: x + x.T, runs)
     with dask.config.set(scheduler="threads", num_workers=2):
         blocks = da.from_array(x, chunks=(chunk, chunk)).persist()
