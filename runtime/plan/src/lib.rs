@@ -3,6 +3,7 @@
 
 pub mod builder;
 pub mod dtype;
+pub mod infer;
 pub mod plan;
 pub mod program;
 
