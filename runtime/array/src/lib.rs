@@ -3,6 +3,7 @@
 
 pub mod buffer;
 pub mod chunk;
+mod ops;
 pub mod run;
 pub mod value;
 
