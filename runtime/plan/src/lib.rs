@@ -2,12 +2,20 @@
 //! between them. Everything here is pure: no files, no clock, no threads.
 
 pub mod builder;
+pub mod check;
+pub mod columns;
+pub mod decode;
 pub mod dtype;
+pub mod expand;
 pub mod infer;
+pub mod order;
 pub mod plan;
 pub mod program;
 
 pub use builder::{
     Array, AxisChunks, BuildError, Builder, ChunkSpec, Index, Nested, Operand, normalize_chunks,
 };
+pub use check::PlanError;
+pub use decode::{Decoder, Limits, encode};
 pub use dtype::{DType, Kind, Scalar};
+pub use expand::expand;
