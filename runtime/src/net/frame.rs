@@ -11,7 +11,7 @@
 use super::Error;
 use dask_array::buffer::Buffer;
 use serde::Serialize;
-use serde::de::{Deserialize as _, DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 
 /// What a peer may send.
@@ -37,7 +37,6 @@ impl Limits {
 const MAX_PAYLOADS: usize = 4096;
 
 /// One frame.
-#[derive(Debug)]
 pub struct Frame<T> {
     /// Control message.
     pub message: T,

@@ -128,7 +128,11 @@ pub async fn answer(writer: &mut OwnedWriteHalf, verdict: &Verdict) -> Result<()
     Ok(writer.write_all(&opening(verdict)?).await?)
 }
 
-fn opening<T: serde::Serialize>(message: &T) -> Result<Vec<u8>, Error> {
+/// The first bytes of one side.
+///
+/// # Errors
+/// When the message is too large for a frame.
+pub fn opening<T: serde::Serialize>(message: &T) -> Result<Vec<u8>, Error> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend([VERSION.0, VERSION.1]);
     frame::encode(message, &[], &mut bytes)?;

@@ -86,6 +86,22 @@ impl Sender {
         self.send_with(message, &[])
     }
 
+    /// Sends bytes that are a frame already, or a greeting.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn send_raw(&self, bytes: &[u8]) -> Result<(), Error> {
+        let inner = &self.handle.0;
+        let mut queue = inner.lock();
+        if queue.broken {
+            return Err(Error::Closed);
+        }
+        queue.tail().extend_from_slice(bytes);
+        queue.bytes += bytes.len();
+        inner.start(&mut queue);
+        Ok(())
+    }
+
     /// Sends a control message and raw bytes after it: contiguous chunks.
     ///
     /// # Errors
@@ -110,12 +126,7 @@ impl Sender {
                 queue.segments.push_back(Segment::Payload { chunk: chunk.clone(), written: 0 });
             }
         }
-        if !queue.stalled {
-            inner.push(&mut queue);
-            if queue.stalled {
-                inner.wake.notify_one();
-            }
-        }
+        inner.start(&mut queue);
         Ok(())
     }
 
@@ -157,6 +168,16 @@ impl Queue {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Writes what the socket takes, and leaves the rest to the task.
+    fn start(&self, queue: &mut Queue) {
+        if !queue.stalled {
+            self.push(queue);
+            if queue.stalled {
+                self.wake.notify_one();
+            }
+        }
     }
 
     /// Writes what the socket takes now.

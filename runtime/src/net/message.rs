@@ -6,6 +6,7 @@ use dask_plan::plan::{Output, Template};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a side that connects says first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -191,7 +192,21 @@ pub struct Class {
     /// Smaller runs earlier.
     pub rank: i32,
     /// The body.
-    pub template: std::sync::Arc<Template>,
+    #[serde(with = "shared")]
+    pub template: Arc<Template>,
+}
+
+/// An `Arc` as what is in it.
+mod shared {
+    use super::*;
+
+    pub(super) fn serialize<S: serde::Serializer>(template: &Arc<Template>, s: S) -> Result<S::Ok, S::Error> {
+        template.as_ref().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Arc<Template>, D::Error> {
+        Template::deserialize(d).map(Arc::new)
+    }
 }
 
 impl Orders {

@@ -5,6 +5,7 @@
 //! chunks. Nothing from outside is trusted: every length is compared with a limit before memory is taken for it.
 
 pub mod address;
+pub mod codec;
 pub mod column;
 pub mod frame;
 pub mod greet;
@@ -30,4 +31,9 @@ pub enum Error {
     /// The peer refused the connection: its reason.
     #[error("refused: {0}")]
     Refused(String),
+}
+
+/// This software, as it names itself to peers.
+pub fn agent() -> String {
+    concat!("dask-runtime ", env!("CARGO_PKG_VERSION")).into()
 }

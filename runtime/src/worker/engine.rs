@@ -56,12 +56,7 @@ impl Engine {
     /// # Errors
     /// When the system gives no threads.
     pub fn start(settings: Settings, outlet: Box<dyn Outlet>) -> std::io::Result<Arc<Engine>> {
-        let shared = Shared {
-            me: settings.id,
-            threads: settings.threads,
-            data_dirs: settings.data_dirs.clone(),
-            ..Shared::default()
-        };
+        let shared = Shared::new(&settings);
         let engine = Arc::new(Engine {
             shared: Mutex::new(shared),
             wake: Condvar::new(),

@@ -2,6 +2,7 @@
 //!
 //! Everything here is short: no task runs, nothing is sent and nothing large is freed while the lock is held.
 
+use super::Settings;
 use crate::ids::{IdMap, key};
 use crate::net::message::{self, Failed, Missing, Orders, Report, Tasks};
 use dask_array::{Chunk, Context, Prepared, Value};
@@ -43,22 +44,10 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// What a run is expected to take; `None` when it never ran.
-    pub(super) fn expected(&self) -> Option<u64> {
-        Some(self.nanos.load(Ordering::Relaxed)).filter(|n| *n > 0)
-    }
-
     fn learn(&self, nanos: u64) {
         let old = self.nanos.load(Ordering::Relaxed);
         let new = if old == 0 { nanos } else { old - old / 4 + nanos / 4 };
         self.nanos.store(new.max(1), Ordering::Relaxed);
-    }
-
-    pub(super) fn run(&self, inputs: Vec<Value>, args: &[i64]) -> Result<Value, dask_array::Error> {
-        match &self.prepared {
-            Ok(prepared) => prepared.run(inputs, args, &self.context),
-            Err(error) => Err(dask_array::Error::Operand(error.clone())),
-        }
     }
 }
 
@@ -87,31 +76,27 @@ pub(super) struct Taken {
     pub(super) inputs: Vec<Value>,
 }
 
-impl Taken {
-    pub(super) fn class(&self) -> &Class {
-        &self.task.class
-    }
-
-    pub(super) fn args(&self) -> &[i64] {
-        let from = self.task.args as usize;
-        &self.task.batch.orders.args[from..from + self.task.class.args]
-    }
-}
-
 /// What became of a task.
 pub(super) struct Ran {
     pub(super) task: Task,
-    pub(super) result: Result<Value, Failure>,
+    pub(super) result: Result<Value, String>,
     pub(super) nanos: u64,
 }
 
-/// Why a task failed, and what its inputs were.
-pub(super) struct Failure {
-    pub(super) error: String,
-    pub(super) inputs: Vec<String>,
-}
-
 impl Task {
+    /// Nanoseconds that it is expected to take; `None` when none of its class ran here yet.
+    pub(super) fn expected(&self) -> Option<u64> {
+        Some(self.class.nanos.load(Ordering::Relaxed)).filter(|n| *n > 0)
+    }
+
+    pub(super) fn run(&self, inputs: Vec<Value>) -> Result<Value, dask_array::Error> {
+        let args = &self.batch.orders.args[self.args as usize..self.args as usize + self.class.args];
+        match &self.class.prepared {
+            Ok(prepared) => prepared.run(inputs, args, &self.class.context),
+            Err(error) => Err(dask_array::Error::Operand(error.clone())),
+        }
+    }
+
     fn input_ids(&self) -> impl Iterator<Item = TaskId> + '_ {
         (self.inputs.0..self.inputs.0 + self.inputs.1).map(|i| self.batch.orders.inputs.at(i as usize))
     }
@@ -155,9 +140,9 @@ enum Waiter {
 #[derive(Default)]
 pub(super) struct Shared {
     /// This worker's number.
-    pub(super) me: u32,
-    pub(super) threads: usize,
-    pub(super) data_dirs: Vec<PathBuf>,
+    me: u32,
+    threads: usize,
+    data_dirs: Vec<PathBuf>,
     jobs: IdMap<u32, Job>,
     ready: BinaryHeap<Task>,
     waiting: IdMap<u64, Waiting>,
@@ -188,6 +173,11 @@ pub(super) struct After {
 }
 
 impl Shared {
+    pub(super) fn new(settings: &Settings) -> Shared {
+        let Settings { id, threads, data_dirs, .. } = settings.clone();
+        Shared { me: id, threads, data_dirs, ..Shared::default() }
+    }
+
     /// Takes orders in.
     pub(super) fn take(&mut self, batch: Batch) -> After {
         let mut after = After::default();
@@ -431,7 +421,7 @@ impl Shared {
             && expected < SLICE
             && let Some(task) = self.ready.pop()
         {
-            let nanos = task.class.expected().unwrap_or(SLICE);
+            let nanos = task.expected().unwrap_or(SLICE);
             if !out.is_empty() && expected + nanos > 2 * SLICE {
                 self.ready.push(task);
                 break;
@@ -485,9 +475,9 @@ impl Shared {
                 self.report.nbytes.push(nbytes as u64);
                 self.report.nanos.push(nanos);
             }
-            Err(failure) if self.jobs.contains_key(&task.id.job.0) => {
-                let inputs = task.input_ids().map(|t| (t.job.0, t.local)).zip(failure.inputs).collect();
-                self.fail(task.id, failure.error, inputs);
+            Err(error) if self.jobs.contains_key(&task.id.job.0) => {
+                let inputs = task.input_ids().filter_map(|t| Some(((t.job.0, t.local), describe(&self.get(t)?)))).collect();
+                self.fail(task.id, error, inputs);
             }
             Err(_) => {}
         }
@@ -529,5 +519,13 @@ impl Shared {
         let jobs: Vec<u32> = self.jobs.keys().copied().collect();
         jobs.into_iter().for_each(|job| self.close(job, &mut after));
         after
+    }
+}
+
+/// What a value is, for people.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Array(chunk) => format!("{} {:?}, {} bytes", chunk.dtype(), chunk.shape(), chunk.nbytes()),
+        Value::Tuple(values) => format!("({})", values.iter().map(describe).collect::<Vec<_>>().join("; ")),
     }
 }

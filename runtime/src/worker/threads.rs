@@ -5,8 +5,8 @@
 //! that may take long.
 
 use super::engine::Engine;
-use super::shared::{Failure, Ran, Taken};
-use dask_array::{Error, Value};
+use super::shared::{Ran, Taken, Task};
+use dask_array::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ pub(super) fn run(engine: &Engine) {
         if let Some(finished) = pending
             && !taken.is_empty()
         {
-            let long = taken.iter().any(|t| t.class().expected().is_none_or(|nanos| nanos > REPORT_EVERY));
+            let long = taken.iter().any(|t| t.task.expected().is_none_or(|nanos| nanos > REPORT_EVERY));
             if long || finished >= REPORT_AT || engine.unreported() > REPORT_EVERY {
                 engine.flush();
                 engine.settle();
@@ -61,12 +61,11 @@ pub(super) fn run(engine: &Engine) {
         }
         let mut from = Instant::now();
         for task in taken.drain(..) {
-            let result = compute(&task, engine);
+            let Taken { task, inputs } = task;
+            let result = compute(&task, inputs);
             let to = Instant::now();
             let nanos = (to - from).as_nanos() as u64;
             from = to;
-            let Taken { task, inputs } = task;
-            drop(inputs);
             ran.push(Ran { task, result, nanos });
         }
     }
@@ -88,26 +87,14 @@ fn look(engine: &Engine) -> bool {
     false
 }
 
-fn compute(taken: &Taken, _engine: &Engine) -> Result<Value, Failure> {
-    // The inputs stay in `taken`, so that an error can say what they were.
-    let inputs = taken.inputs.clone();
-    let error = match catch_unwind(AssertUnwindSafe(|| taken.class().run(inputs, taken.args()))) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error @ Error::Cancelled)) => error.to_string(),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => format!("it panicked: {}", said(&*panic)),
-    };
-    Err(Failure { error, inputs: taken.inputs.iter().map(describe).collect() })
+fn compute(task: &Task, inputs: Vec<Value>) -> Result<Value, String> {
+    match catch_unwind(AssertUnwindSafe(|| task.run(inputs))) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("it panicked: {}", said(&*panic))),
+    }
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
-}
-
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Array(chunk) => format!("{} {:?}, {} bytes", chunk.dtype(), chunk.shape(), chunk.nbytes()),
-        Value::Tuple(values) => format!("({})", values.iter().map(describe).collect::<Vec<_>>().join("; ")),
-    }
 }
