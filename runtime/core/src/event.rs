@@ -341,7 +341,7 @@ pub enum Tell {
     /// A task cannot be computed, so the job ends. [`Tell::JobClosed`] follows.
     JobFailed(Failure),
     /// The core has forgotten the job. Tell each worker that knows it: it drops the job's results and queued
-    /// tasks at once, answers nothing more about them, and drops what a task that is running makes.
+    /// tasks at once, answers nothing more about them, and drops what a task or a fetch that is under way brings.
     JobClosed {
         /// Which.
         job: JobId,
