@@ -1,8 +1,12 @@
 //! Graph documents, version 1: the *source* that people write, the *plan* that machines run, and the planner
 //! between them. Everything here is pure: no files, no clock, no threads.
 
+pub mod builder;
 pub mod dtype;
 pub mod plan;
 pub mod program;
 
+pub use builder::{
+    Array, AxisChunks, BuildError, Builder, ChunkSpec, Index, Nested, Operand, normalize_chunks,
+};
 pub use dtype::{DType, Kind, Scalar};
