@@ -3,6 +3,8 @@
 
 pub mod builder;
 pub mod dtype;
+pub mod formula;
+pub mod names;
 pub mod plan;
 pub mod program;
 
