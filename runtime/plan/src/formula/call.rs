@@ -7,7 +7,8 @@ use super::eval::{Evaluator, plural};
 use super::functions::{Entry, Run};
 use super::number::{self, Number};
 use super::value::{Value, parse_dtype};
-use crate::builder::{Array, AxisChunks, Builder, ChunkSpec, Operand};
+use crate::builder::{Array, Builder, ChunkSpec, Operand};
+use crate::chunking::Chunks;
 use crate::dtype::DType;
 use crate::names::{did_you_mean, shorten};
 
@@ -346,40 +347,22 @@ impl Call<'_, '_, '_> {
 
     /// Chunk sizes as dask writes them: `100`, `(100, -1)`, `((50, 50), "auto")`, `"auto"`.
     pub(super) fn chunks(&self, name: &str, ndim: usize) -> Read<ChunkSpec> {
-        let one = |value: &Value| -> Read<AxisChunks> {
-            Ok(match value {
-                Value::Number(Number::Int(-1)) | Value::None => AxisChunks::Whole,
-                Value::Str(s) if s == "auto" => AxisChunks::Auto,
-                Value::Tuple(sizes) | Value::List(sizes) => AxisChunks::Sizes(
-                    sizes.iter().map(|v| self.chunk_size(name, v)).collect::<Result<_, _>>()?,
-                ),
-                value => AxisChunks::Size(self.chunk_size(name, value)?),
-            })
-        };
-        match self.value(name) {
-            Value::Str(s) if s == "auto" => Ok(ChunkSpec::Auto),
-            // One axis: `(3, 3, 4)` lists its chunks, as in dask.
-            Value::Tuple(sizes) | Value::List(sizes)
-                if ndim == 1 && sizes.len() > 1 && sizes.iter().all(|s| matches!(s, Value::Number(_))) =>
-            {
-                Ok(ChunkSpec::Each(vec![one(&Value::Tuple(sizes))?]))
-            }
-            Value::Tuple(axes) | Value::List(axes) => Ok(ChunkSpec::Each(axes.iter().map(one).collect::<Result<_, _>>()?)),
-            value => Ok(ChunkSpec::Each(vec![one(&value)?; ndim])),
+        match chunks(&self.value(name)).and_then(|chunks| chunks.spec(ndim)) {
+            Ok(spec) => Ok(spec),
+            Err(message) => self.wrong(name, message),
         }
     }
+}
 
-    fn chunk_size(&self, name: &str, value: &Value) -> Read<u64> {
-        let size = match value {
-            Value::Number(Number::Int(i)) => u64::try_from(*i).ok(),
-            _ => None,
-        };
-        match size {
-            Some(size) => Ok(size),
-            None => self.wrong(
-                name,
-                format!("takes sizes, -1 for a whole axis, or \"auto\", not {}", value.describe()),
-            ),
-        }
+fn chunks(value: &Value) -> Result<Chunks, String> {
+    match value {
+        Value::Number(Number::Int(i)) => match i64::try_from(*i) {
+            Ok(size @ -1..) => Ok(Chunks::Size(size)),
+            _ => Err(format!("{i} is no chunk size; -1 stands for the whole axis")),
+        },
+        Value::None => Ok(Chunks::Size(-1)),
+        Value::Str(word) if word == "auto" => Ok(Chunks::default()),
+        Value::Tuple(values) | Value::List(values) => Ok(Chunks::List(values.iter().map(chunks).collect::<Result<_, _>>()?)),
+        other => Err(format!("takes sizes, -1 for a whole axis, or \"auto\", not {}", other.describe())),
     }
 }

@@ -26,7 +26,7 @@ pub(crate) use eval::{Function, Scope, evaluate};
 pub(crate) use functions::creation;
 pub(crate) use literal::{Literal, Nest};
 pub(crate) use parser::{parse, parse_head};
-pub(crate) use value::Value;
+pub(crate) use value::{Value, parse_dtype};
 
 /// What a name means in every formula: a function, a constant or a dtype. Arrays cannot be called so.
 pub(crate) fn meaning(name: &str) -> Option<&'static str> {
@@ -41,4 +41,14 @@ pub(crate) fn meaning(name: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The names of the constants.
+pub(crate) fn constants() -> impl Iterator<Item = &'static str> {
+    value::CONSTANTS.iter().map(|c| c.0)
+}
+
+/// The names of the functions.
+pub(crate) fn function_names<'a>() -> impl Iterator<Item = &'a str> {
+    functions::names()
 }
