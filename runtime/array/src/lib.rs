@@ -3,7 +3,9 @@
 
 pub mod buffer;
 pub mod chunk;
+mod copy;
 mod ops;
+mod random;
 pub mod run;
 pub mod value;
 
