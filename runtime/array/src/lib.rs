@@ -3,6 +3,7 @@
 
 pub mod buffer;
 pub mod chunk;
+pub mod io;
 pub mod run;
 pub mod value;
 
