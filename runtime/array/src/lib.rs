@@ -3,8 +3,13 @@
 
 pub mod buffer;
 pub mod chunk;
+pub mod encode;
 pub mod io;
+pub mod json;
+#[cfg(test)]
+mod python;
 pub mod run;
+pub mod show;
 pub mod value;
 
 pub use chunk::{Chunk, Element};

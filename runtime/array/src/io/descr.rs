@@ -23,7 +23,9 @@ pub(super) fn parse(descr: &str, reader: &str) -> Result<(DType, bool), String> 
         (Some('m'), _) => refused("time spans", as_integers),
         (Some('V'), _) => refused("raw records", ""),
         (_, "f2") => refused("half precision", "; save it with astype('float32')"),
-        (_, "f12" | "f16" | "c24" | "c32") => refused("long double", "; save it with another dtype by astype"),
+        (_, "f12" | "f16" | "c24" | "c32") => {
+            refused("long double", "; save it with another dtype by astype")
+        }
         (Some('b' | 'i' | 'u' | 'f' | 'c'), _) if rest.len() > 1 => {
             let big_endian = order == '>' || (order != '<' && cfg!(target_endian = "big"));
             DType::parse(rest).map(|d| (d, big_endian)).ok_or_else(bad)

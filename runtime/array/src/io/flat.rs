@@ -52,7 +52,9 @@ impl Layout {
         n.zip(extents)
             .and_then(|(n, _)| n.checked_add(self.offset))
             .filter(|&n| n <= isize::MAX as u64 / 2)
-            .ok_or_else(|| format!("shape {:?} of {} overflows: the header is damaged", self.shape, self.dtype))
+            .ok_or_else(|| {
+                format!("shape {:?} of {} overflows: the header is damaged", self.shape, self.dtype)
+            })
     }
 
     /// Whether memory can hold the file's bytes as they are.
@@ -67,7 +69,10 @@ impl Layout {
 pub(super) fn open(path: &str, at: &std::path::Path) -> Result<File, Error> {
     let metadata = at.metadata().map_err(|e| io_error(path, "opening it", &e))?;
     if !metadata.is_file() {
-        return Err(super::error(path, "is not a regular file (a Zarr array is a folder: use `zarr` to read it)"));
+        return Err(super::error(
+            path,
+            "is not a regular file (a Zarr array is a folder: use `zarr` to read it)",
+        ));
     }
     File::open(at).map_err(|e| io_error(path, "opening it", &e))
 }
@@ -132,7 +137,9 @@ fn read_c(
         let map = map(file, path, first, span)?;
         let strides = strides.iter().map(|&s| s as isize).collect();
         // Misaligned files are copied below.
-        if let Some(chunk) = Chunk::from_parts(layout.dtype, shape.clone(), strides, 0, Arc::new(foreign(map))) {
+        if let Some(chunk) =
+            Chunk::from_parts(layout.dtype, shape.clone(), strides, 0, Arc::new(foreign(map)))
+        {
             return Ok(chunk);
         }
     }

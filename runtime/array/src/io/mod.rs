@@ -33,14 +33,20 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         },
         Op::Write { file, start } => {
             let Some(Value::Array(block)) = operands.into_iter().next() else {
-                return Err(Error::Operand(format!("writing {} needs an array as its first operand", file.path)));
+                return Err(Error::Operand(format!(
+                    "writing {} needs an array as its first operand",
+                    file.path
+                )));
             };
             let shape: Vec<u64> = block.shape().iter().map(|&n| n as u64).collect();
             let start: Vec<i64> = start.iter().map(|s| s.get(args)).collect();
             let region = Region::new(&start, shape).map_err(|e| file_error(file, e))?;
             match file.format {
                 Format::Zarr => zarr::write(&file.path, &region, &block, context).map(|()| done),
-                _ => Err(file_error(file, "workers write Zarr arrays only; `.npy` outputs go to the submitter")),
+                _ => Err(file_error(
+                    file,
+                    "workers write Zarr arrays only; `.npy` outputs go to the submitter",
+                )),
             }
         }
         Op::Describe { file } => {
@@ -95,23 +101,18 @@ fn io_error(path: &str, doing: &str, e: &std::io::Error) -> Error {
     use std::io::ErrorKind::*;
     let message = match e.kind() {
         StorageFull | QuotaExceeded => {
-            format!("the disk is full, or a quota is used up ({doing}): free space, or write to another data directory")
+            format!(
+                "the disk is full, or a quota is used up ({doing}): free space, or write to another data directory"
+            )
         }
         PermissionDenied => format!("permission denied ({doing}): the worker's user needs access"),
-        ReadOnlyFilesystem => format!("the file system is read only ({doing}): write to another data directory"),
+        ReadOnlyFilesystem => {
+            format!("the file system is read only ({doing}): write to another data directory")
+        }
         _ => format!("{doing} failed: {e}"),
     };
     error(path, message)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_named() {
-        let e = std::io::Error::from_raw_os_error(libc::ENOSPC);
-        let text = io_error("x.zarr", "writing chunk c/0", &e).to_string();
-        assert!(text.contains("x.zarr: the disk is full") && text.contains("chunk c/0"), "{text}");
-    }
-}
+mod tests;

@@ -20,9 +20,12 @@ pub(super) struct Resolved {
 pub(super) fn existing(path: &str, context: &Context) -> Result<Resolved, Error> {
     for candidate in candidates(path, context)? {
         match candidate.full.canonicalize() {
-            Ok(full) if full.starts_with(&candidate.root) => return Ok(Resolved { root: candidate.root, path: full }),
+            Ok(full) if full.starts_with(&candidate.root) => {
+                return Ok(Resolved { root: candidate.root, path: full });
+            }
             Ok(_) => return Err(error(path, leaves(context))),
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {}
+            Err(e)
+                if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {}
             Err(e) => return Err(io_error(path, "opening it", &e)),
         }
     }
@@ -127,7 +130,8 @@ mod tests {
 
     #[test]
     fn only_below_the_data_directories() {
-        let (a, b, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (a, b, out) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(b.path().join("x.npy"), "").unwrap();
         std::fs::write(out.path().join("secret"), "").unwrap();
         symlink(out.path(), a.path().join("way-out")).unwrap();

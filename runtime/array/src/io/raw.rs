@@ -44,7 +44,12 @@ mod tests {
     use proptest::prelude::*;
 
     /// A file of 0, 1, 2, … and its reader.
-    fn numbers(shape: &[u64], fortran: bool, big_endian: bool, offset: u64) -> (tempfile::TempDir, FileRef, Context) {
+    fn numbers(
+        shape: &[u64],
+        fortran: bool,
+        big_endian: bool,
+        offset: u64,
+    ) -> (tempfile::TempDir, FileRef, Context) {
         let dir = tempfile::tempdir().unwrap();
         let mut bytes = vec![7; offset as usize];
         for i in 0..shape.iter().product::<u64>() as i32 {

@@ -24,7 +24,8 @@ pub fn header(dtype: DType, fortran: bool, shape: &[u64]) -> Vec<u8> {
         many => format!("({})", many.join(", ")),
     };
     let order = if fortran { "True" } else { "False" };
-    let mut text = format!("{{'descr': '{}', 'fortran_order': {order}, 'shape': {tuple}, }}", type_string(dtype));
+    let mut text =
+        format!("{{'descr': '{}', 'fortran_order': {order}, 'shape': {tuple}, }}", type_string(dtype));
     // numpy leaves room for the growing axis to reach 21 digits, so that files can be appended to.
     let growing = if fortran { extents.last() } else { extents.first() };
     let room = growing.map_or(0, |n| 21usize.saturating_sub(n.len()));
@@ -211,7 +212,9 @@ impl Parser<'_> {
             self.peek();
             let rest = self.rest();
             let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            let n = rest[..digits].parse().map_err(|_| format!("the shape has no valid extent at byte {}", self.at))?;
+            let n = rest[..digits]
+                .parse()
+                .map_err(|_| format!("the shape has no valid extent at byte {}", self.at))?;
             self.at += digits;
             // Python 2 wrote long integers as `10L`.
             self.eat('L');
@@ -278,8 +281,13 @@ mod tests {
             assert_eq!(bytes.len() % 64, 0);
             let mut file = tempfile::tempfile().unwrap();
             std::io::Write::write_all(&mut file, &bytes).unwrap();
-            let expected =
-                Layout { offset: bytes.len() as u64, dtype: DType::Complex64, shape, fortran: true, big_endian: false };
+            let expected = Layout {
+                offset: bytes.len() as u64,
+                dtype: DType::Complex64,
+                shape,
+                fortran: true,
+                big_endian: false,
+            };
             assert_eq!(read(&file).unwrap(), expected);
         }
     }

@@ -38,7 +38,8 @@ impl Writer {
         let name = path.display().to_string();
         let extents: Option<Vec<usize>> = shape.iter().map(|&n| n.try_into().ok()).collect();
         let nbytes = extents.and_then(|s| checked_nbytes(&s, dtype));
-        let nbytes = nbytes.ok_or_else(|| error(&name, format!("shape {shape:?} of {dtype} is too large")))?;
+        let nbytes =
+            nbytes.ok_or_else(|| error(&name, format!("shape {shape:?} of {dtype} is too large")))?;
         let file_name = path.file_name().ok_or_else(|| error(&name, "names no file"))?;
         let unique = format!(".{}-{}.partial", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut temporary = file_name.to_os_string();
@@ -58,7 +59,11 @@ impl Writer {
             finished: false,
         };
         let len = writer.offset + nbytes as u64;
-        writer.file.set_len(len).and_then(|()| writer.file.write_all_at(&header, 0)).map_err(|e| writer.io(&e))?;
+        writer
+            .file
+            .set_len(len)
+            .and_then(|()| writer.file.write_all_at(&header, 0))
+            .map_err(|e| writer.io(&e))?;
         Ok(writer)
     }
 
@@ -67,7 +72,8 @@ impl Writer {
     /// # Errors
     /// [`Error::Operand`] when the block does not fit, [`Error::File`] when it cannot be written (a full disk).
     pub fn write(&mut self, start: &[u64], block: &Chunk) -> Result<(), Error> {
-        let region = Region { start: start.to_vec(), shape: block.shape().iter().map(|&n| n as u64).collect() };
+        let region =
+            Region { start: start.to_vec(), shape: block.shape().iter().map(|&n| n as u64).collect() };
         let fits = start.len() == block.ndim() && region.check(&self.shape).is_ok();
         if !fits || block.dtype() != self.dtype {
             return Err(Error::Operand(format!(
@@ -165,7 +171,13 @@ mod tests {
         let mut writer = Writer::create(&path, DType::Int8, &[4]).unwrap();
         let two = Chunk::from_slice(&[2], &[1i8, 2]);
         assert!(writer.write(&[3], &two).unwrap_err().to_string().contains("[3]"));
-        assert!(writer.write(&[0], &Chunk::from_slice(&[2], &[1u8, 2])).unwrap_err().to_string().contains("uint8"));
+        assert!(
+            writer
+                .write(&[0], &Chunk::from_slice(&[2], &[1u8, 2]))
+                .unwrap_err()
+                .to_string()
+                .contains("uint8")
+        );
         writer.write(&[0], &two).unwrap();
         assert!(writer.finish().unwrap_err().to_string().contains("2 elements were never written"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

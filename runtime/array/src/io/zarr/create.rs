@@ -29,7 +29,8 @@ pub(crate) fn create(
     let wanted = metadata::version3(&json).map_err(|e| error(path, e))?;
     let chunk_bytes = chunks.iter().product::<u64>() * dtype.itemsize() as u64;
     if chunk_bytes > MAX_CHUNK {
-        let message = format!("chunks of {chunk_bytes} bytes cannot be compressed; at most {MAX_CHUNK}: rechunk first");
+        let message =
+            format!("chunks of {chunk_bytes} bytes cannot be compressed; at most {MAX_CHUNK}: rechunk first");
         return Err(error(path, message));
     }
     let at = path::to_create(path, context)?;

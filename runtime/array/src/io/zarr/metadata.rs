@@ -11,8 +11,17 @@ use serde_json::Value;
 const MAX_CHUNK: u64 = 64 << 30;
 
 /// Codecs of version 3.
-const CODECS: [&str; 9] =
-    ["bytes", "transpose", "blosc", "zstd", "gzip", "numcodecs.zlib", "numcodecs.bz2", "crc32c", "sharding_indexed"];
+const CODECS: [&str; 9] = [
+    "bytes",
+    "transpose",
+    "blosc",
+    "zstd",
+    "gzip",
+    "numcodecs.zlib",
+    "numcodecs.bz2",
+    "crc32c",
+    "sharding_indexed",
+];
 
 /// Compressors of version 2.
 const COMPRESSORS: [&str; 5] = ["blosc", "zstd", "gzip", "zlib", "bz2"];

@@ -31,7 +31,8 @@ pub(super) fn describe(path: &str, context: &Context) -> Result<Described, Error
     let mut chunks = vec![];
     for (axis, (&n, &c)) in metadata.shape.iter().zip(&metadata.chunks).enumerate() {
         if n.div_ceil(c) > MAX_CHUNKS {
-            let message = format!("has {} chunks along axis {axis}; at most {MAX_CHUNKS} are handled", n.div_ceil(c));
+            let message =
+                format!("has {} chunks along axis {axis}; at most {MAX_CHUNKS} are handled", n.div_ceil(c));
             return Err(error(path, message));
         }
         let mut extents = vec![c; (n / c) as usize];
@@ -58,11 +59,15 @@ pub(super) fn read(path: &str, region: &Region, context: &Context) -> Result<Chu
     let subset = ArraySubset::new_with_start_shape(region.start.clone(), region.shape.clone());
     let subset = subset.map_err(|e| error(path, e.to_string()))?;
     let bytes = opened.array.retrieve_array_subset_opt::<ArrayBytes<'static>>(&subset, &options());
-    let bytes = bytes.map_err(|e| array_error(path, &format!("reading {:?} from {:?}", shape, region.start), &e))?;
+    let bytes =
+        bytes.map_err(|e| array_error(path, &format!("reading {:?} from {:?}", shape, region.start), &e))?;
     let bytes = bytes.into_fixed().map_err(|e| error(path, e.to_string()))?.into_owned();
     let found = bytes.len();
     adopt(metadata.dtype, &shape, bytes).ok_or_else(|| {
-        error(path, format!("shape {shape:?} of {} decoded to {found} bytes: a chunk is damaged", metadata.dtype))
+        error(
+            path,
+            format!("shape {shape:?} of {} decoded to {found} bytes: a chunk is damaged", metadata.dtype),
+        )
     })
 }
 

@@ -69,7 +69,10 @@ fn stamp(dir: &Path) -> Option<Stamp> {
 
 fn load(path: &str, at: &Resolved, stamp: Stamp) -> Result<Opened, Error> {
     if stamp.len > MAX_METADATA {
-        return Err(error(path, format!("has {} bytes of metadata; at most {MAX_METADATA} are read", stamp.len)));
+        return Err(error(
+            path,
+            format!("has {} bytes of metadata; at most {MAX_METADATA} are read", stamp.len),
+        ));
     }
     let file = at.path.join(if stamp.version == 3 { "zarr.json" } else { ".zarray" });
     if !path::stays_below(&at.root, &file) {
@@ -89,7 +92,8 @@ fn load(path: &str, at: &Resolved, stamp: Stamp) -> Result<Opened, Error> {
         serde_json::from_value(json).map(ArrayMetadata::V2)
     };
     let parsed = parsed.map_err(|e| damaged(e.to_string()))?;
-    let array = array(at, parsed).map_err(|e| error(path, format!("cannot be opened natively: {e}; try zarr-python")))?;
+    let array = array(at, parsed)
+        .map_err(|e| error(path, format!("cannot be opened natively: {e}; try zarr-python")))?;
     Ok(Opened { array, metadata: checked })
 }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use zarrs::storage::byte_range::{ByteRangeIterator, InvalidByteRangeError};
 use zarrs::storage::{
-    Bytes, MaybeBytes, MaybeBytesIterator, OffsetBytesIterator, ReadableStorageTraits, StorageError, StoreKey,
-    StorePrefix, WritableStorageTraits, store_set_partial_many,
+    Bytes, MaybeBytes, MaybeBytesIterator, OffsetBytesIterator, ReadableStorageTraits, StorageError,
+    StoreKey, StorePrefix, WritableStorageTraits, store_set_partial_many,
 };
 
 /// The folder of one array.
@@ -45,7 +45,10 @@ impl LocalStore {
             Err(e) => return Err(storage_error(e)),
         };
         if !metadata.is_file() {
-            return Err(storage_error(Error::new(ErrorKind::InvalidInput, format!("{key} is not a regular file"))));
+            return Err(storage_error(Error::new(
+                ErrorKind::InvalidInput,
+                format!("{key} is not a regular file"),
+            )));
         }
         Ok(Some((File::open(path).map_err(storage_error)?, metadata.len())))
     }
@@ -54,8 +57,11 @@ impl LocalStore {
     fn replace(&self, key: &StoreKey, value: &[u8]) -> Result<(), Error> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let path = self.path(key).map_err(|e| Error::new(ErrorKind::InvalidInput, e.to_string()))?;
-        let temporary =
-            path.with_added_extension(format!("{}-{}.partial", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        let temporary = path.with_added_extension(format!(
+            "{}-{}.partial",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        ));
         let create = || std::fs::OpenOptions::new().write(true).create_new(true).open(&temporary);
         let mut file = match create() {
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -116,7 +122,11 @@ impl WritableStorageTraits for LocalStore {
         self.replace(key, &value).map_err(storage_error)
     }
 
-    fn set_partial_many(&self, key: &StoreKey, offset_values: OffsetBytesIterator<'_>) -> Result<(), StorageError> {
+    fn set_partial_many(
+        &self,
+        key: &StoreKey,
+        offset_values: OffsetBytesIterator<'_>,
+    ) -> Result<(), StorageError> {
         store_set_partial_many(self, key, offset_values)
     }
 
