@@ -6,7 +6,13 @@ pub mod chunk;
 mod copy;
 mod ops;
 mod random;
+pub mod encode;
+pub mod io;
+pub mod json;
+#[cfg(test)]
+mod python;
 pub mod run;
+pub mod show;
 pub mod value;
 
 pub use chunk::{Chunk, Element};

@@ -6,6 +6,7 @@ pub mod check;
 mod chunking;
 pub mod columns;
 pub mod decode;
+pub mod described;
 pub mod dtype;
 pub mod expand;
 pub mod formula;
@@ -22,5 +23,6 @@ pub use builder::{
 pub use check::PlanError;
 pub use chunking::{AutoWord, Chunks};
 pub use decode::{Decoder, Limits, encode};
+pub use described::Described;
 pub use dtype::{DType, Kind, Scalar};
 pub use expand::expand;
