@@ -2,10 +2,16 @@
 //! between them. Everything here is pure: no files, no clock, no threads.
 
 pub mod builder;
+pub mod check;
 mod chunking;
+pub mod columns;
+pub mod decode;
 pub mod dtype;
+pub mod expand;
 pub mod formula;
+pub mod infer;
 pub mod names;
+pub mod order;
 pub mod plan;
 pub mod program;
 pub mod source;
@@ -14,4 +20,7 @@ pub use builder::{
     Array, AxisChunks, BuildError, Builder, ChunkSpec, Index, Nested, Operand, normalize_chunks,
 };
 pub use chunking::{AutoWord, Chunks};
+pub use check::PlanError;
+pub use decode::{Decoder, Limits, encode};
 pub use dtype::{DType, Kind, Scalar};
+pub use expand::expand;
