@@ -5,10 +5,12 @@ use super::job::JobEvent;
 use super::state::Opened;
 use dask_array::Value;
 use dask_plan::columns::u32s;
-use dask_plan::plan::{Block, Body, FileRef, Output, Part, Sink, Template, VERSION};
-use dask_plan::program::{Instr, Op, Program};
-use dask_plan::{DType, Decoder, Limits, expand};
+use dask_plan::plan::{Block, Body, Output, Part, Sink, Template, VERSION};
+use dask_plan::program::{FileRef, Instr, Op, Program};
+use dask_plan::source::{self, Document};
+use dask_plan::{DType, Decoder, Described, Limits, expand};
 use std::collections::HashMap;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// A plan as its bytes arrive.
@@ -81,13 +83,47 @@ pub fn is_plan(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// Names file, place, value and fix.
-pub async fn source(hub: &std::sync::Arc<Hub>, file: String, text: String, max_tasks: u64) -> Result<Vec<Part>, String> {
-    let _ = (hub, file, text, max_tasks);
-    Err("source documents cannot be planned yet".into())
+pub async fn source(hub: &Arc<Hub>, file: String, text: String, max_tasks: u64) -> Result<Vec<Part>, String> {
+    let parse = move || {
+        let document = source::parse(&text, &file).map_err(|e| e.to_string())?;
+        let files = source::files(&document);
+        Ok::<_, String>((document, files))
+    };
+    let (document, files) = apart(parse).await?;
+    let described = describe(hub, files).await?;
+    apart(move || planned(&document, described, max_tasks)).await
+}
+
+/// Runs something that takes a while on a thread that may take a while.
+async fn apart<T: Send + 'static>(f: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(f).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// The parts of a document whose files are described as JSON ([`dask_plan::Described`]), in static order.
+///
+/// # Errors
+/// Names file, place, value and fix.
+pub fn planned(document: &Document, described: Vec<(FileRef, Vec<u8>)>, max_tasks: u64) -> Result<Vec<Part>, String> {
+    let mut known = HashMap::new();
+    for (file, json) in described {
+        let described: Described =
+            serde_json::from_slice(&json).map_err(|e| format!("{}: its description cannot be read: {e}", file.path))?;
+        let Described { shape, dtype, chunks } = described;
+        // The planner wants one extent an axis.
+        let chunks = chunks.map(|axes| axes.iter().map(|c| c.first().copied().unwrap_or(1)).collect());
+        known.insert(file, source::Described { shape, dtype, chunks });
+    }
+    let parts = source::build(document, &known, u128::from(max_tasks)).map_err(|e| e.to_string())?;
+    expand(parts).map_err(|e| e.to_string())
+}
+
+/// The task that reads a file's metadata; its result is that JSON, as bytes.
+pub fn describe_program(file: &FileRef) -> Program {
+    Program { inputs: 0, args: 0, body: vec![Instr { op: Op::Describe { file: file.clone() }, of: vec![] }] }
 }
 
 /// Reads the metadata of files where they are: on a worker.
-async fn describe(hub: &std::sync::Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, Vec<u8>)>, String> {
+async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, Vec<u8>)>, String> {
     if files.is_empty() {
         return Ok(vec![]);
     }
@@ -138,6 +174,5 @@ async fn describe(hub: &std::sync::Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<
 }
 
 fn template(file: &FileRef) -> Template {
-    let body = vec![Instr { op: Op::Describe { file: file.clone() }, of: vec![] }];
-    Template { name: format!("describe {}", file.path), body: Body::Program(Program { inputs: 0, args: 0, body }), nbytes: 0 }
+    Template { name: format!("describe {}", file.path), body: Body::Program(describe_program(file)), nbytes: 0 }
 }

@@ -84,7 +84,7 @@ pub struct JobView {
 impl State {
     pub(super) fn new(settings: Settings, hub: Weak<Hub>, runtime: tokio::runtime::Handle) -> State {
         State {
-            core: Core::default(),
+            core: Core::new(),
             actions: Actions::default(),
             jobs: IdMap::default(),
             names: HashMap::new(),
@@ -474,8 +474,11 @@ impl State {
         Err(format!("no job has a task {key:?}; keys are written as x or ('x', 0, 1)"))
     }
 
-    fn core_explains(&self, _task: TaskId) -> String {
-        String::new()
+    fn core_explains(&self, task: TaskId) -> String {
+        match self.core.explain(task) {
+            Some(explanation) => explanation.to_string(),
+            None => "it is computed and its job is closed".into(),
+        }
     }
 
     /// What time brings: progress to tell, jobs to forget, workers to give up.

@@ -24,7 +24,7 @@ pub(crate) struct Literal {
 
 impl Nest {
     /// The nested lists of a value; an error says what in it is not a number.
-    pub(super) fn of(value: &Value) -> Result<Nest, String> {
+    pub(crate) fn of(value: &Value) -> Result<Nest, String> {
         match value {
             Value::Number(n) => Ok(Nest::Number(*n)),
             Value::List(xs) | Value::Tuple(xs) => Ok(Nest::List(xs.iter().map(Nest::of).collect::<Result<_, _>>()?)),

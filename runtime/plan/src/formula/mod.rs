@@ -24,7 +24,7 @@ pub use number::Number;
 pub(crate) use ast::Expr;
 pub(crate) use eval::{Function, Scope, evaluate};
 pub(crate) use functions::creation;
-pub(crate) use literal::{Literal, Nest};
+pub(crate) use literal::Nest;
 pub(crate) use parser::{parse, parse_head};
 pub(crate) use value::{Value, parse_dtype};
 
@@ -44,8 +44,8 @@ pub(crate) fn meaning(name: &str) -> Option<&'static str> {
 }
 
 /// The names of the constants.
-pub(crate) fn constants() -> impl Iterator<Item = &'static str> {
-    value::CONSTANTS.iter().map(|c| c.0)
+pub(crate) fn constants<'a>() -> impl Iterator<Item = &'a str> {
+    value::CONSTANTS.iter().map(|c| -> &'a str { c.0 })
 }
 
 /// The names of the functions.

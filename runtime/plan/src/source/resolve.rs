@@ -205,7 +205,7 @@ fn outputs(document: &Document, places: &HashMap<&str, usize>) -> Result<(), Sou
     // Files that are read or written, and by what.
     let mut files: HashMap<(&str, &str), String> = HashMap::new();
     for (name, definition) in &document.arrays.0 {
-        let (Definition::Source(Source::Npy(file) | Source::Zarr(file))) = definition else { continue };
+        let Definition::Source(Source::Npy(file) | Source::Zarr(file)) = definition else { continue };
         files.insert(("workers", &file.path), format!("read by `{name}`"));
     }
     for (name, targets) in &document.outputs.0 {
