@@ -15,6 +15,14 @@ use dask_plan::program::{FileRef, Format, Op};
 use dask_plan::{DType, Described};
 use region::Region;
 
+/// Where a file may be created: below a data directory, without links that lead out.
+///
+/// # Errors
+/// [`Error::File`] when that is outside the data directories.
+pub fn output_path(path: &str, context: &Context) -> Result<std::path::PathBuf, Error> {
+    path::to_create(path, context).map(|resolved| resolved.path)
+}
+
 /// Runs [`Op::Read`], [`Op::Create`], [`Op::Write`] or [`Op::Describe`].
 ///
 /// # Errors
