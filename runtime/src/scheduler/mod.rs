@@ -4,6 +4,7 @@
 //! inside it there are only the core, the jobs' tables and the encoding of batches. Whoever brings news runs the core, unless
 //! somebody else does already: no thread has to be woken for it.
 
+mod adapt;
 mod crew;
 mod deliver;
 mod hub;

@@ -99,15 +99,13 @@ async fn apart<T: Send + 'static>(f: impl FnOnce() -> Result<T, String> + Send +
     tokio::task::spawn_blocking(f).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// The parts of a document whose files are described as JSON ([`dask_plan::Described`]), in static order.
+/// The parts of a document whose files are described, in static order.
 ///
 /// # Errors
 /// Names file, place, value and fix.
-pub fn planned(document: &Document, described: Vec<(FileRef, Vec<u8>)>, max_tasks: u64) -> Result<Vec<Part>, String> {
+pub fn planned(document: &Document, described: Vec<(FileRef, Described)>, max_tasks: u64) -> Result<Vec<Part>, String> {
     let mut known = HashMap::new();
-    for (file, json) in described {
-        let described: Described =
-            serde_json::from_slice(&json).map_err(|e| format!("{}: its description cannot be read: {e}", file.path))?;
+    for (file, described) in described {
         let Described { shape, dtype, chunks } = described;
         // The planner wants one extent an axis.
         let chunks = chunks.map(|axes| axes.iter().map(|c| c.first().copied().unwrap_or(1)).collect());
@@ -123,7 +121,7 @@ pub fn describe_program(file: &FileRef) -> Program {
 }
 
 /// Reads the metadata of files where they are: on a worker.
-async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, Vec<u8>)>, String> {
+async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, Described)>, String> {
     if files.is_empty() {
         return Ok(vec![]);
     }
@@ -159,8 +157,9 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, V
     while let Some(event) = events.recv().await {
         match event {
             JobEvent::Result { task, value: Value::Array(chunk) } => {
-                let bytes = chunk.to_contiguous().as_bytes().unwrap_or_default().to_vec();
-                found.insert(task, bytes);
+                let chunk = chunk.to_contiguous();
+                let json = serde_json::from_slice(chunk.as_bytes().unwrap_or_default());
+                found.insert(task, json.map_err(|e| format!("a file's description cannot be read: {e}"))?);
             }
             JobEvent::Done(_) => {
                 let described = files.into_iter().zip(0..).filter_map(|(file, n)| Some((file, found.remove(&n)?)));
