@@ -3,7 +3,16 @@
 
 pub mod buffer;
 pub mod chunk;
+mod copy;
+mod ops;
+mod random;
+pub mod encode;
+pub mod io;
+pub mod json;
+#[cfg(test)]
+mod python;
 pub mod run;
+pub mod show;
 pub mod value;
 
 pub use chunk::{Chunk, Element};

@@ -7,7 +7,9 @@ use std::fmt;
 /// The element types that native operators know, by numpy's names.
 ///
 /// The order is the one in which numpy ranks them within a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum DType {
     /// One byte, 0 or 1.

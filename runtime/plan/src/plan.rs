@@ -6,6 +6,9 @@
 //!
 //! Task ids are dense, in the order in which the parts list them, and inputs name only earlier ids: no cycle can
 //! be written. The order is also the priority, lower first; [`crate::order`] makes it so that memory stays flat.
+//!
+//! [`Layer`]s stand for tasks on a regular grid. They count on in the same numbers (a part's blocks come before its
+//! layers); [`crate::expand`] turns them into blocks, and gives all tasks new numbers in the static order.
 
 use crate::dtype::DType;
 use crate::program::Program;
@@ -34,6 +37,9 @@ pub struct Part {
     /// Tasks, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Block>,
+    /// Tasks on regular grids, after the blocks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
     /// Results for the submitter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
@@ -66,7 +72,7 @@ pub enum Body {
     Program(Program),
 }
 
-/// Tasks of one template, as columns.
+/// Tasks as columns: of one template, or of several [`TaskKind`]s in turn.
 ///
 /// Columns of numbers are little-endian: `u32` unless said otherwise. A column that is absent (empty) stands for
 /// its default in every task.
@@ -81,6 +87,12 @@ pub struct Block {
     pub name: u32,
     /// How many indices a key has.
     pub ndim: u32,
+    /// When tasks of several templates alternate: what `template`, `name` and `ndim` would say of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<TaskKind>,
+    /// Which of `kinds` each task is, when there are any.
+    #[serde(with = "serde_bytes", skip_serializing_if = "Vec::is_empty")]
+    pub kind: Vec<u8>,
     /// `count × ndim` indices of the keys, task by task.
     #[serde(with = "serde_bytes", skip_serializing_if = "Vec::is_empty")]
     pub index: Vec<u8>,
@@ -99,6 +111,96 @@ pub struct Block {
     /// Annotations that hold for every task of the block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
+}
+
+/// What tasks of a mixed block have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskKind {
+    /// Which template.
+    pub template: u32,
+    /// Which name the keys start with.
+    pub name: u32,
+    /// How many indices a key has.
+    pub ndim: u32,
+}
+
+/// Tasks on a grid; the task at grid index `(i, j, …)` has the number of the layer's first plus its C-order index.
+///
+/// Where a task's program depends on its place (a shorter block at the edge that has one neighbour fewer), the
+/// indices of an axis are put into classes, and there is one [`LayerPart`] for each combination of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Layer {
+    /// Which name the keys start with.
+    pub name: u32,
+    /// Extents of the grid.
+    pub grid: Vec<u32>,
+    /// The keys' index along each axis, or nothing when it is the grid's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Table>,
+    /// The class of each index along each axis; nothing stands for class 0 everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Vec<u8>>,
+    /// One for each combination of classes, in C order.
+    pub parts: Vec<LayerPart>,
+}
+
+/// The tasks of a layer that share a template.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerPart {
+    /// Which template.
+    pub template: u32,
+    /// The number of each input task, in the numbering before expansion; earlier than the layer's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Sum>,
+    /// Each argument.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<Sum>,
+}
+
+/// A number that depends on the place in the grid: `base` plus one term for each axis that matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sum {
+    /// The constant.
+    pub base: i64,
+    /// The axis and what its index adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<(u32, Table)>,
+}
+
+/// A number for each index along an axis.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Table {
+    /// `index * step`
+    Step(i64),
+    /// One number an index.
+    Values(Vec<i64>),
+}
+
+impl Table {
+    /// The number at an index; wraps on overflow, which [`crate::check`] rules out.
+    pub fn at(&self, index: usize) -> i64 {
+        match self {
+            Table::Step(step) => (index as i64).wrapping_mul(*step),
+            Table::Values(values) => values[index],
+        }
+    }
+}
+
+impl Layer {
+    /// Number of tasks, saturating.
+    pub fn count(&self) -> u64 {
+        self.grid.iter().fold(1u64, |n, &g| n.saturating_mul(u64::from(g)))
+    }
+
+    /// Class of an index along an axis.
+    pub fn class(&self, axis: usize, index: usize) -> usize {
+        self.classes.get(axis).and_then(|c| c.get(index)).map_or(0, |&c| c as usize)
+    }
 }
 
 /// What Dask's `annotate` can say.

@@ -271,26 +271,114 @@ pub enum Draw {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unary {
-    Negative, Positive, Absolute, Fabs, Invert, LogicalNot, Sign, Rint, Floor, Ceil, Trunc, Sqrt, Cbrt, Square,
-    Reciprocal, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Arcsin, Arccos, Arctan, Sinh, Cosh, Tanh,
-    Arcsinh, Arccosh, Arctanh, Deg2rad, Rad2deg, Isnan, Isinf, Isfinite, Signbit, Spacing, Conjugate, Real, Imag, Angle,
-    BitwiseCount, NanToZero, NanToOne,
+    Negative,
+    Positive,
+    Absolute,
+    Fabs,
+    Invert,
+    LogicalNot,
+    Sign,
+    Rint,
+    Floor,
+    Ceil,
+    Trunc,
+    Sqrt,
+    Cbrt,
+    Square,
+    Reciprocal,
+    Exp,
+    Exp2,
+    Expm1,
+    Log,
+    Log2,
+    Log10,
+    Log1p,
+    Sin,
+    Cos,
+    Tan,
+    Arcsin,
+    Arccos,
+    Arctan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Arcsinh,
+    Arccosh,
+    Arctanh,
+    Deg2rad,
+    Rad2deg,
+    Isnan,
+    Isinf,
+    Isfinite,
+    Signbit,
+    Spacing,
+    Conjugate,
+    Real,
+    Imag,
+    Angle,
+    BitwiseCount,
+    NanToZero,
+    NanToOne,
 }
 
 /// Elementwise functions of two arguments, by numpy's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Binary {
-    Add, Subtract, Multiply, Divide, FloorDivide, Remainder, Fmod, Power, FloatPower, Maximum, Minimum, Fmax, Fmin,
-    Arctan2, Hypot, Logaddexp, Logaddexp2, Copysign, Nextafter, Ldexp, Heaviside, Gcd, Lcm, BitwiseAnd, BitwiseOr, BitwiseXor,
-    LeftShift, RightShift, LogicalAnd, LogicalOr, LogicalXor, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    FloorDivide,
+    Remainder,
+    Fmod,
+    Power,
+    FloatPower,
+    Maximum,
+    Minimum,
+    Fmax,
+    Fmin,
+    Arctan2,
+    Hypot,
+    Logaddexp,
+    Logaddexp2,
+    Copysign,
+    Nextafter,
+    Ldexp,
+    Heaviside,
+    Gcd,
+    Lcm,
+    BitwiseAnd,
+    BitwiseOr,
+    BitwiseXor,
+    LeftShift,
+    RightShift,
+    LogicalAnd,
+    LogicalOr,
+    LogicalXor,
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
 }
 
 /// Reductions that combine by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    Sum, Prod, Min, Max, Any, All, CountNonzero, Nansum, Nanprod, Nanmin, Nanmax,
+    Sum,
+    Prod,
+    Min,
+    Max,
+    Any,
+    All,
+    CountNonzero,
+    Nansum,
+    Nanprod,
+    Nanmin,
+    Nanmax,
     /// Counts what is not NaN.
     Nancount,
 }
@@ -298,12 +386,20 @@ pub enum Reduction {
 /// Reductions that find a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ArgReduction { Argmin, Argmax, Nanargmin, Nanargmax }
+pub enum ArgReduction {
+    Argmin,
+    Argmax,
+    Nanargmin,
+    Nanargmax,
+}
 
 /// Running reductions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cumulative { Sum, Prod }
+pub enum Cumulative {
+    Sum,
+    Prod,
+}
 
 /// What lies beyond an array's edge, by the names of `numpy.pad`'s modes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -353,9 +449,10 @@ impl Op {
     /// Every number that a task's arguments may fill in.
     pub fn ints(&self) -> Vec<Int> {
         match self {
-            Op::Full { shape, .. } | Op::FromBytes { shape, .. } | Op::Reshape { shape } | Op::BroadcastTo { shape } => {
-                shape.clone()
-            }
+            Op::Full { shape, .. }
+            | Op::FromBytes { shape, .. }
+            | Op::Reshape { shape }
+            | Op::BroadcastTo { shape } => shape.clone(),
             Op::Arange { offset, len, .. } | Op::Linspace { offset, len, .. } => vec![*offset, *len],
             Op::Eye { row, col, shape, .. } => vec![*row, *col, shape[0], shape[1]],
             Op::Random { block, shape, .. } => [&[*block], shape.as_slice()].concat(),

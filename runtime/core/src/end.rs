@@ -1,0 +1,169 @@
+//! Ends of jobs: done, failed, refused, cancelled.
+
+use crate::core::Core;
+use crate::event::{Actions, EXTERNAL, Failure, JobId, Reason, TaskId, Tell};
+use crate::task::{State, WANTED};
+use std::collections::HashSet;
+
+/// Tasks of a failure's chain at most.
+const MOST_CHAIN: usize = 16;
+
+impl Core {
+    /// Ends jobs that are done, and closes those that hold nothing any more.
+    pub(crate) fn settle(&mut self, out: &mut Actions) {
+        while let Some(number) = self.settling.pop() {
+            let Some(job) = self.jobs.get_mut(number) else { continue };
+            if !job.complete || job.unfinished() > 0 {
+                continue;
+            }
+            if !job.told_done {
+                job.told_done = true;
+                out.tell.push(Tell::JobDone { job: job.id });
+            }
+            let awaited = job.foreign.keys().any(|local| job.tasks[*local as usize].needs > 0);
+            if job.counts[State::Stored as usize] == 0 && !awaited {
+                let id = job.id;
+                self.drop_job(id, out);
+            }
+        }
+    }
+
+    /// Fails a job for a batch that is not right.
+    pub(crate) fn refuse(&mut self, id: JobId, reason: String, out: &mut Actions) {
+        out.tell.push(Tell::JobFailed(Failure {
+            job: id,
+            task: None,
+            class: String::new(),
+            reason: Reason::Invalid(reason),
+            chain: vec![],
+        }));
+        self.drop_job(id, out);
+    }
+
+    /// Fails the jobs of doomed tasks.
+    pub(crate) fn fail_doomed(&mut self, out: &mut Actions) {
+        while let Some((t, reason)) = self.doomed.pop() {
+            // The job may have failed already.
+            let Some(job) = self.jobs.get(t.job.0) else { continue };
+            out.tell.push(Tell::JobFailed(Failure {
+                job: t.job,
+                task: Some(t),
+                class: job.class(t.local).class.name.clone(),
+                reason,
+                chain: self.chain(t),
+            }));
+            self.drop_job(t.job, out);
+        }
+    }
+
+    /// Dependents from a task on to a wanted result.
+    fn chain(&self, t: TaskId) -> Vec<TaskId> {
+        let job = &self.jobs[t.job.0];
+        let mut chain = vec![t];
+        let mut at = t.local;
+        while chain.len() < MOST_CHAIN && !job.tasks[at as usize].has(WANTED) {
+            let Some(next) = job.dependents(at).last() else { break };
+            chain.push(job.id(next));
+            at = next;
+        }
+        chain
+    }
+
+    /// Forgets a job, whatever its state.
+    pub(crate) fn drop_job(&mut self, id: JobId, out: &mut Actions) {
+        self.drop_orders(id);
+        self.drop_results(id);
+        for c in self.jobs[id.0].foreign.iter().flat_map(|(local, all)| all.iter().map(|c| (*c, *local))) {
+            let (consumer, local) = c;
+            if self.find(consumer).is_some_and(|task| task.state.is_active()) {
+                self.doomed.push((consumer, Reason::InputGone { task: TaskId { job: id, local } }));
+            }
+        }
+        self.leave_external(id);
+        let Some(job) = self.jobs.remove(id.0) else { return };
+        for (all, own) in self.counts.iter_mut().zip(job.counts) {
+            *all -= u64::from(own);
+        }
+        for class in &job.classes {
+            self.leave_lane(class.lane);
+        }
+        out.tell.push(Tell::JobClosed { job: id });
+        self.let_go(out);
+    }
+
+    /// Takes a job's orders and moves off the workers' books.
+    fn drop_orders(&mut self, id: JobId) {
+        if self.jobs[id.0].counts[State::Assigned as usize] > 0 {
+            for number in self.workers.numbers() {
+                let of_job = self.workers[number].assigned.iter().map(|a| a.task).filter(|t| t.job == id);
+                for t in of_job.collect::<Vec<_>>() {
+                    self.unassign(t);
+                }
+            }
+        }
+        let moves: Vec<(TaskId, u32)> =
+            self.moves.iter().filter(|(t, _)| t.job == id).map(|(t, m)| (*t, m.to)).collect();
+        for (t, to) in moves {
+            self.end_move(t, to);
+        }
+    }
+
+    /// Takes a job's results off the workers' books.
+    fn drop_results(&mut self, id: JobId) {
+        if self.jobs[id.0].counts[State::Stored as usize] == 0 {
+            return;
+        }
+        for local in 0..self.jobs[id.0].tasks.len() {
+            let task = &mut self.jobs[id.0].tasks[local];
+            if task.state != State::Stored {
+                continue;
+            }
+            let nbytes = task.nbytes;
+            loop {
+                let task = &mut self.jobs[id.0].tasks[local];
+                let holder = task.worker;
+                let left = self.replicas.remove(task, holder);
+                self.forget_bytes(holder, nbytes);
+                if !left {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes a job's edges from other jobs back.
+    fn leave_external(&mut self, id: JobId) {
+        if self.jobs[id.0].external.is_empty() {
+            return;
+        }
+        let job = &self.jobs[id.0];
+        let mut inputs = HashSet::new();
+        let mut needs = vec![];
+        for e in &job.edges {
+            if e.input & EXTERNAL != 0 {
+                let input = job.resolve(e.input);
+                inputs.insert(input);
+                if job.tasks[e.consumer as usize].state.is_active() {
+                    needs.push(input);
+                }
+            }
+        }
+        for input in needs {
+            if self.find(input).is_some() {
+                self.task_mut(input).needs -= 1;
+                self.unneeded.push(input);
+                self.settling.push(input.job.0);
+            }
+        }
+        for input in inputs {
+            if let Some(other) = self.jobs.get_mut(input.job.0)
+                && let Some(consumers) = other.foreign.get_mut(&input.local)
+            {
+                consumers.retain(|c| c.job != id);
+                if consumers.is_empty() {
+                    other.foreign.remove(&input.local);
+                }
+            }
+        }
+    }
+}

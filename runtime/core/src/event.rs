@@ -1,0 +1,520 @@
+//! The seam: what the core is told ([`Event`]) and what it orders ([`Actions`]).
+//!
+//! # Rules of the conversation
+//! - Links are first in, first out, per worker and direction.
+//! - Every [`Compute`] order is answered exactly once: by a [`Event::Finished`] record, [`Event::Failed`],
+//!   [`Event::InputMissing`] or [`Event::Returned`]. [`Event::WorkerLost`] and the end of the job
+//!   ([`Tell::JobClosed`]) answer all that is open.
+//! - Every [`Orders::fetch`] is answered by [`Event::ReplicaLanded`] or [`Event::FetchFailed`].
+//! - Every [`Orders::recall`] is answered by [`Event::Returned`], in which the tasks that had already started
+//!   are absent; those are answered like any other.
+//! - A worker keeps a result until it is told to free it, or until the job is closed.
+//! - A worker may keep an input that it fetched for a task. If it does, it reports it by
+//!   [`Event::ReplicaLanded`], before it reports that task; the core then sends a free for it in due time.
+//! - Messages that come too late (the job is closed, the worker is lost) are ignored, and so is every message
+//!   that makes no sense; [`crate::Core::ignored`] counts them.
+
+/// A job, numbered by the shell: the first is 0, each later one is one more (see [`crate::Core::next_job`]).
+/// Numbers are never used again, so a late message cannot hit a wrong task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u32);
+
+/// A worker's connection, numbered by the shell: the first is 0, each later one is one more (see
+/// [`crate::Core::next_worker`]). A worker that comes back gets a new number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub u32);
+
+/// A task: its job, and its place in the order in which the job's batches listed the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    /// The job.
+    pub job: JobId,
+    /// Dense number within the job.
+    pub local: u32,
+}
+
+/// What runs first. Smaller sorts first, on the scheduler as on the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Priority {
+    /// The job's priority plus the class's, negated, since people write "higher runs earlier".
+    pub rank: i32,
+    /// Earlier jobs first.
+    pub job: JobId,
+    /// The planner's order, which keeps memory flat.
+    pub local: u32,
+}
+
+/// Set in an input's number when the rest of it is an index into [`Batch::external`].
+pub const EXTERNAL: u32 = 1 << 31;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A worker connected.
+    WorkerJoined(WorkerInfo),
+    /// A worker's connection ended, for whatever reason.
+    WorkerLost {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A worker is to leave without loss: it gets no new tasks, what only it holds moves to others, then
+    /// [`Tell::WorkerRetired`] says that it may go.
+    Retire {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// What a worker measured of its memory.
+    MemoryReport {
+        /// Which.
+        worker: WorkerId,
+        /// It is too full to start tasks.
+        paused: bool,
+    },
+    /// A client opened a job.
+    JobOpened {
+        /// Its number: [`crate::Core::next_job`].
+        job: JobId,
+        /// Higher runs earlier.
+        priority: i32,
+    },
+    /// Tasks of an open job.
+    TasksAdded {
+        /// Which job.
+        job: JobId,
+        /// The tasks; they start at once.
+        batch: Batch,
+    },
+    /// No tasks follow.
+    JobComplete {
+        /// Which job.
+        job: JobId,
+    },
+    /// Nobody wants the job any more. It is closed at once, whatever its state.
+    JobCancelled {
+        /// Which job.
+        job: JobId,
+    },
+    /// The client has, or no longer needs, these wanted results. A job that is done and holds no wanted result
+    /// is closed.
+    Released {
+        /// Which job.
+        job: JobId,
+        /// Job-local numbers.
+        tasks: Vec<u32>,
+    },
+    /// A worker computed tasks of one job and keeps their results.
+    Finished {
+        /// Who.
+        worker: WorkerId,
+        /// Of which job.
+        job: JobId,
+        /// In the order in which they finished.
+        tasks: Vec<Done>,
+    },
+    /// A task raised an error, or the worker could not run it.
+    Failed {
+        /// Where.
+        worker: WorkerId,
+        /// Which.
+        task: TaskId,
+        /// What it said.
+        error: String,
+        /// Whether the class's retries apply. `false` fails the job at once.
+        retryable: bool,
+    },
+    /// A worker could not get an input from the peer that the order named: the task did not run there.
+    InputMissing {
+        /// Who.
+        worker: WorkerId,
+        /// The task whose order this answers.
+        task: TaskId,
+        /// The input.
+        input: TaskId,
+        /// The peer that did not give it.
+        from: WorkerId,
+    },
+    /// A worker now holds copies of these results.
+    ReplicaLanded {
+        /// Who.
+        worker: WorkerId,
+        /// Which.
+        tasks: Vec<TaskId>,
+    },
+    /// A worker no longer holds these results, though nobody told it to free them.
+    ReplicaDropped {
+        /// Who.
+        worker: WorkerId,
+        /// Which.
+        tasks: Vec<TaskId>,
+    },
+    /// A worker could not do an [`Orders::fetch`].
+    FetchFailed {
+        /// Who.
+        worker: WorkerId,
+        /// The result.
+        task: TaskId,
+        /// The peer that did not give it.
+        from: WorkerId,
+    },
+    /// The answer to [`Orders::recall`].
+    Returned {
+        /// Who.
+        worker: WorkerId,
+        /// The recalled tasks that had not started, and now never will there.
+        tasks: Vec<TaskId>,
+    },
+}
+
+/// One computed task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Job-local number.
+    pub task: u32,
+    /// Bytes that its result takes.
+    pub nbytes: u64,
+    /// Nanoseconds that it ran, without waiting for inputs.
+    pub nanos: u64,
+}
+
+/// What a worker says of itself when it connects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkerInfo {
+    /// Its number: [`crate::Core::next_worker`].
+    pub id: WorkerId,
+    /// Its name, which restrictions may use.
+    pub name: String,
+    /// Its address, which restrictions may use.
+    pub address: String,
+    /// Tasks that it runs at a time. 0 is taken as 1.
+    pub nthreads: u32,
+    /// Bytes that it may use; 0 when nothing limits it.
+    pub memory_limit: u64,
+    /// Amounts of named resources.
+    pub resources: Vec<(String, f64)>,
+    /// It runs Python bodies.
+    pub python: bool,
+}
+
+impl Default for WorkerId {
+    /// No worker's number.
+    fn default() -> WorkerId {
+        WorkerId(u32::MAX)
+    }
+}
+
+/// Tasks that join a job, as columns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Appended to the job's table of classes.
+    pub classes: Vec<Class>,
+    /// Tasks, numbered on from the batch before.
+    pub blocks: Vec<Block>,
+    /// Tasks of the job whose results the client wants, job-local, this batch included. They are kept until
+    /// [`Event::Released`] names them.
+    pub wanted: Vec<u32>,
+    /// Results of other jobs that inputs of this batch name by [`EXTERNAL`]. The other job must still hold
+    /// them for its client when the batch is added.
+    pub external: Vec<TaskId>,
+}
+
+/// Tasks of one class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// Index into the job's table of classes.
+    pub class: u32,
+    /// Number of tasks.
+    pub count: u32,
+    /// What they need.
+    pub inputs: Inputs,
+}
+
+/// The inputs of a block's tasks: job-local numbers of earlier tasks, task by task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// Each task has the same number of them.
+    Fixed {
+        /// How many.
+        each: u32,
+        /// `count × each` numbers.
+        ids: Vec<u32>,
+    },
+    /// Each task says how many it has.
+    Counted {
+        /// `count` numbers.
+        counts: Vec<u32>,
+        /// As many numbers as they add up to.
+        ids: Vec<u32>,
+    },
+}
+
+/// What the tasks of one template (and one set of annotations) share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Class {
+    /// For people.
+    pub name: String,
+    /// Bytes of a typical result; 0 when unknown (then what was measured so far counts).
+    pub nbytes: u64,
+    /// Names or addresses of the workers that may run it; empty for any.
+    pub workers: Vec<String>,
+    /// Whether others may when none of these is there.
+    pub allow_other_workers: bool,
+    /// Amounts of named resources that a task occupies while it runs or queues on a worker.
+    pub resources: Vec<(String, f64)>,
+    /// How often a task that failed is tried again.
+    pub retries: u32,
+    /// Higher runs earlier; adds to the job's.
+    pub priority: i32,
+    /// The body is Python: only workers with Python can run it.
+    pub python: bool,
+}
+
+/// What the shell has to do: first send every worker its [`Orders`], then act on what is told.
+///
+/// Hand the same value to every [`crate::Core::handle`] call, let several calls add to it, and
+/// [`clear`](Actions::clear) it after sending: its buffers are used again.
+#[derive(Debug, Default)]
+pub struct Actions {
+    orders: Vec<Orders>,
+    used: usize,
+    /// Index + 1 into `orders` of each worker, 0 for none.
+    at: Vec<u32>,
+    /// News, in order.
+    pub tell: Vec<Tell>,
+}
+
+/// One worker's orders. It handles `free` first, then the others.
+#[derive(Debug, Default)]
+pub struct Orders {
+    /// Who.
+    pub worker: WorkerId,
+    /// Tasks to compute.
+    pub compute: Vec<Compute>,
+    /// The inputs of those tasks, one after another.
+    pub inputs: Vec<Input>,
+    /// Tasks to give back if they have not started.
+    pub recall: Vec<TaskId>,
+    /// Results to drop.
+    pub free: Vec<TaskId>,
+    /// Results to fetch and keep.
+    pub fetch: Vec<Input>,
+}
+
+/// An order to compute a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compute {
+    /// Which.
+    pub task: TaskId,
+    /// The job-local class.
+    pub class: u32,
+    /// Its place in the worker's queue.
+    pub priority: Priority,
+    /// Number of its inputs, which follow those of the task before in [`Orders::inputs`].
+    pub inputs: u32,
+}
+
+/// A result and where to get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Which.
+    pub task: TaskId,
+    /// A worker that holds it; the ordered worker itself when it has it already.
+    pub from: WorkerId,
+}
+
+/// News for the shell and its clients.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tell {
+    /// A wanted result can be fetched from a worker. It comes again when the result was lost and computed again.
+    Ready {
+        /// Which.
+        task: TaskId,
+        /// A worker that holds it.
+        worker: WorkerId,
+        /// Its size.
+        nbytes: u64,
+    },
+    /// Every task that was needed is computed, and no more follow. Wanted results are kept until they are released.
+    JobDone {
+        /// Which.
+        job: JobId,
+    },
+    /// A task cannot be computed, so the job ends. [`Tell::JobClosed`] follows.
+    JobFailed(Failure),
+    /// The core has forgotten the job. Tell each worker that knows it: it drops the job's results and queued
+    /// tasks at once, answers nothing more about them, and drops what a task or a fetch that is under way brings.
+    JobClosed {
+        /// Which.
+        job: JobId,
+    },
+    /// The worker holds nothing that is needed and runs nothing: it may end.
+    WorkerRetired {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A retiring worker cannot hand over all that it holds: no other worker has room or will take it. It stays, and
+    /// the move is tried again when that changes.
+    RetireBlocked {
+        /// Which.
+        worker: WorkerId,
+        /// Results that have no other place.
+        results: u32,
+        /// Their size.
+        nbytes: u64,
+    },
+}
+
+/// Why a job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The job.
+    pub job: JobId,
+    /// The task at fault; none when the batch itself was refused.
+    pub task: Option<TaskId>,
+    /// The name of its class.
+    pub class: String,
+    /// What is wrong.
+    pub reason: Reason,
+    /// Dependents from the task on to a wanted result, at most 16.
+    pub chain: Vec<TaskId>,
+}
+
+/// What is wrong with a task.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Reason {
+    /// It failed, after its retries.
+    #[error("it failed on worker {worker}, attempt {attempt}: {error}")]
+    Raised {
+        /// Name of the worker.
+        worker: String,
+        /// Which try this was, from 1.
+        attempt: u32,
+        /// What it said.
+        error: String,
+    },
+    /// Workers died while they ran it.
+    #[error(
+        "{} workers died while they ran it ({}); it probably crashes its process or needs more memory than a worker \
+         has",
+        workers.len(),
+        workers.join(", ")
+    )]
+    KilledWorkers {
+        /// Names of the workers.
+        workers: Vec<String>,
+    },
+    /// Its result and inputs are larger than every worker that may run it.
+    #[error(
+        "it needs {needed} bytes for its result ({result}) and inputs ({inputs}), but no worker that may run it can \
+         store more than {largest} bytes (0.80 of the largest memory limit); use smaller chunks or give workers more \
+         memory"
+    )]
+    TooLarge {
+        /// Bytes needed.
+        needed: u64,
+        /// Of which for the result.
+        result: u64,
+        /// Of which for its inputs.
+        inputs: u64,
+        /// Bytes the largest worker can store.
+        largest: u64,
+    },
+    /// Every worker is full of results that are still needed.
+    #[error(
+        "it needs {needed} bytes, but the {workers} workers that may run it store {stored} of {capacity} bytes \
+         (0.80 of their memory limits), all still needed, and nothing that runs will free any; add workers, give them \
+         more memory or use smaller chunks"
+    )]
+    MemoryFull {
+        /// Bytes needed.
+        needed: u64,
+        /// Workers that may run it.
+        workers: u32,
+        /// Bytes they store.
+        stored: u64,
+        /// Bytes they can store.
+        capacity: u64,
+    },
+    /// Every worker that may run it has stopped for want of memory and nothing runs.
+    #[error(
+        "the {workers} workers that may run it have been paused for want of memory for {seconds} s, and nothing runs \
+         that would free any; add workers or give them more memory"
+    )]
+    Paused {
+        /// Workers that may run it.
+        workers: u32,
+        /// Seconds since anything moved.
+        seconds: u64,
+    },
+    /// It has a Python body and no worker runs Python.
+    #[error(
+        "it has a Python body, but none of the {workers} workers runs Python; start `python -m dask_runtime worker`"
+    )]
+    NoPython {
+        /// Workers there are.
+        workers: u32,
+    },
+    /// It needs a result of another job that is gone.
+    #[error("its input, task {task} of job {job}, is gone: that job failed or was cancelled", task = task.local, job = task.job.0)]
+    InputGone {
+        /// The input.
+        task: TaskId,
+    },
+    /// The batch that was to add tasks is not right.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Actions {
+    /// Every worker's orders.
+    pub fn orders(&self) -> &[Orders] {
+        &self.orders[..self.used]
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.used == 0 && self.tell.is_empty()
+    }
+
+    /// Forgets everything and keeps the buffers.
+    pub fn clear(&mut self) {
+        for orders in &mut self.orders[..self.used] {
+            self.at[orders.worker.0 as usize] = 0;
+            orders.compute.clear();
+            orders.inputs.clear();
+            orders.recall.clear();
+            orders.free.clear();
+            orders.fetch.clear();
+        }
+        self.used = 0;
+        self.tell.clear();
+    }
+
+    /// The orders of one worker, to add to.
+    pub(crate) fn of(&mut self, worker: WorkerId) -> &mut Orders {
+        let index = worker.0 as usize;
+        if index >= self.at.len() {
+            self.at.resize(index + 1, 0);
+        }
+        if self.at[index] == 0 {
+            if self.used == self.orders.len() {
+                self.orders.push(Orders::default());
+            }
+            self.orders[self.used].worker = worker;
+            self.used += 1;
+            self.at[index] = self.used as u32;
+        }
+        &mut self.orders[self.at[index] as usize - 1]
+    }
+}
+
+impl Orders {
+    /// The tasks to compute, each with its inputs.
+    pub fn computes(&self) -> impl Iterator<Item = (&Compute, &[Input])> {
+        let mut at = 0;
+        self.compute.iter().map(move |c| {
+            let inputs = &self.inputs[at..at + c.inputs as usize];
+            at += inputs.len();
+            (c, inputs)
+        })
+    }
+}

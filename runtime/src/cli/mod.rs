@@ -1,0 +1,97 @@
+//! The commands that people type. Everything that writes to the terminal is here.
+
+mod args;
+mod follow;
+mod graph;
+mod input;
+mod outputs;
+mod progress;
+mod run;
+mod serve;
+mod submit;
+
+use args::{Args, Command, LogFormat};
+use clap::Parser;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Why a command did not succeed: what it says, and the exit code.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The input is wrong; nothing ran.
+    Input(String),
+    /// It ran and failed.
+    Failed(String),
+    /// The user stopped it.
+    Interrupted,
+}
+
+type Result<T = ()> = std::result::Result<T, Failure>;
+
+impl Failure {
+    fn failed(error: impl ToString) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+
+    fn input(error: impl ToString) -> Failure {
+        Failure::Input(error.to_string())
+    }
+}
+
+/// Reads the command line, runs the command, and says how it ended: 0, 1 for a failure, 2 for wrong input, 130 when
+/// it was interrupted.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    log(&args);
+    let result = match args.command {
+        Command::Run(options) => run::run(options),
+        Command::Scheduler(options) => serve::scheduler(options),
+        Command::Worker(options) => serve::worker(options),
+        Command::Submit(options) => submit::submit(options),
+        Command::Graph(command) => graph::graph(command),
+        Command::Explain(options) => submit::explain(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Input(message)) => told(&message, 2),
+        Err(Failure::Failed(message)) => told(&message, 1),
+        Err(Failure::Interrupted) => told("interrupted", 130),
+    }
+}
+
+fn told(message: &str, code: u8) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::from(code)
+}
+
+/// Servers say what happens; commands that end say only what is wrong.
+fn log(args: &Args) {
+    let quiet = !matches!(args.command, Command::Scheduler(_) | Command::Worker(_));
+    let filter = match &args.log {
+        Some(filter) => EnvFilter::new(filter),
+        None => EnvFilter::new(if quiet { "error" } else { "info" }),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+    }
+    // A panic in a task is that task's error; elsewhere it belongs into the log.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+}
+
+/// Runs async code; `threads` of the runtime do nothing but I/O.
+fn block_on<T>(threads: usize, future: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut builder = match threads {
+        0 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder.enable_all().build().map_err(Failure::failed)?;
+    let result = runtime.block_on(future);
+    // Whatever still runs must not keep the process.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,76 @@
+//! `dask-runtime submit` and `explain`: talks to a scheduler.
+
+use super::args::{Explain, Submit};
+use super::input::Input;
+use super::{Failure, Result, block_on, follow, input};
+use crate::client::Client;
+use crate::net::{Address, Error, message};
+use std::time::Instant;
+
+pub(super) fn submit(options: Submit) -> Result {
+    let from = Instant::now();
+    let data_dirs = input::data_dirs(&options.data)?;
+    if let Some(id) = options.attach {
+        return block_on(0, async move {
+            let mut client = connect(&options.to.scheduler).await?;
+            client.attach(&id).await.map_err(refused)?;
+            follow::follow(client.follow(id), data_dirs, options.json, from).await
+        });
+    }
+    let Some(file) = &options.file else { return Err(Failure::Input("no graph document given".into())) };
+    let (source, plan) = match input::read(file)? {
+        Input::Source { file, text, .. } => (Some((file, text)), vec![]),
+        Input::Plan { bytes } => (None, bytes),
+    };
+    let id = options.job_id.unwrap_or_else(new_id);
+    block_on(0, async move {
+        let mut client = connect(&options.to.scheduler).await?;
+        let submit = message::Submit {
+            id: id.clone(),
+            priority: options.priority,
+            source,
+            max_tasks: options.limits.max_tasks,
+            attach: !options.detach,
+        };
+        client.submit(submit, &plan).await.map_err(refused)?;
+        if options.detach {
+            println!("{id}");
+            return Ok(());
+        }
+        eprintln!("job {id}");
+        follow::follow(client.follow(id), data_dirs, options.json, from).await
+    })
+}
+
+pub(super) fn explain(options: Explain) -> Result {
+    block_on(0, async move {
+        let mut client = connect(&options.to.scheduler).await?;
+        let text = client.explain(options.job, options.key).await.map_err(refused)?;
+        println!("{text}");
+        Ok(())
+    })
+}
+
+async fn connect(scheduler: &Address) -> Result<Client> {
+    Client::connect(scheduler).await.map_err(|e| {
+        Failure::Failed(format!(
+            "cannot reach the scheduler at {scheduler}: {e}; start one with `dask-runtime scheduler`, or name another with \
+             --scheduler"
+        ))
+    })
+}
+
+fn refused(error: Error) -> Failure {
+    match error {
+        Error::Refused(reason) => Failure::Input(reason),
+        error => Failure::Failed(format!("lost the scheduler: {error}")),
+    }
+}
+
+/// An id that no other submission has: time, process and what the system makes random for hash tables.
+fn new_id() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let random = RandomState::new().build_hasher().finish();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{random:016x}", now.as_millis())
+}

@@ -1,0 +1,92 @@
+//! Pages for people, monitors and the operator: `/health`, `/metrics`, `/api/v1/…`.
+
+mod api;
+mod metrics;
+
+use crate::scheduler::Hub;
+use crate::worker::remote::Status;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Serves a scheduler's pages on the current runtime; returns where.
+///
+/// # Errors
+/// When the port is taken.
+pub async fn scheduler(hub: &Arc<Hub>, host: &str, port: u16) -> Result<SocketAddr, String> {
+    serve(api::routes(hub), host, port).await
+}
+
+/// Serves a worker's pages on the current runtime; returns where.
+///
+/// # Errors
+/// When the port is taken.
+pub async fn worker(status: &Arc<Status>, memory_limit: u64, host: &str, port: u16) -> Result<SocketAddr, String> {
+    let status = Arc::clone(status);
+    let metrics = get(move || async move { metrics::respond(metrics::worker(&status, memory_limit)) });
+    serve(Router::new().route("/health", get(health)).route("/metrics", metrics), host, port).await
+}
+
+async fn serve(routes: Router, host: &str, port: u16) -> Result<SocketAddr, String> {
+    let error = |e: std::io::Error| {
+        format!("cannot serve HTTP on {host}:{port}: {e}; choose another --http-port, or --http-port 0 for a free one")
+    };
+    let listener = TcpListener::bind((host, port)).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    let routes = routes.layer(middleware::from_fn(guard));
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    });
+    Ok(address)
+}
+
+async fn health() -> &'static str {
+    "ok"
+}
+
+/// Refuses requests that a page of another site makes a browser send.
+async fn guard(request: Request, next: Next) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && foreign(request.headers()) {
+        let text = "requests that change something are not taken from pages of other origins\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether the request comes from a page that this server did not serve.
+fn foreign(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|o| o.split_once("://")).map(|(_, authority)| authority);
+    origin.is_none() || origin != host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_origin_may_change_things() {
+        let headers = |origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "localhost:8787".parse().unwrap());
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            headers
+        };
+        assert!(!foreign(&headers(None)), "curl and the operator send none");
+        assert!(!foreign(&headers(Some("http://localhost:8787"))));
+        for origin in ["http://evil.example", "null", "http://localhost:8788", "http://localhost:8787.evil.example"] {
+            assert!(foreign(&headers(Some(origin))), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The workers, and the orders they are sent.
+
+use super::job::Job;
+use crate::ids::{IdMap, key};
+use crate::net::Sender;
+use crate::net::message::{Class, Memory, Orders, ToWorker, WorkerHello};
+use crate::worker::{Batch, Engine};
+use dask_array::Chunk;
+use dask_core::{self as core, JobId, TaskId};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The way to a worker.
+#[derive(Clone)]
+pub enum Link {
+    /// In another process.
+    Remote(Sender),
+    /// In this one.
+    Local(Arc<Engine>),
+}
+
+/// What joins.
+pub type Joining = WorkerHello;
+
+/// A worker, for people.
+#[derive(Clone, Debug)]
+pub struct WorkerView {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// Tasks that it runs at a time.
+    pub nthreads: u32,
+    /// Bytes that it may use; 0 for no limit.
+    pub memory_limit: u64,
+    /// What it measured last.
+    pub memory: Memory,
+    /// It is about to leave.
+    pub retiring: bool,
+    /// Tasks that it ran.
+    pub ran: u64,
+}
+
+pub(super) struct Worker {
+    pub(super) view: WorkerView,
+    pub(super) link: Link,
+    pub(super) seen: Instant,
+    /// Classes that it was sent.
+    classes: HashSet<u64>,
+    /// Jobs of which it was sent something.
+    jobs: HashSet<u32>,
+    /// Workers whose address it was sent.
+    peers: HashSet<u32>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Crew {
+    pub(super) workers: IdMap<u32, Worker>,
+    /// The most that all processes together took at a time.
+    pub(super) peak: u64,
+    pub(super) added: u64,
+    pub(super) removed: u64,
+}
+
+impl Crew {
+    pub(super) fn named(&self, name: &str) -> Option<&Worker> {
+        self.workers.values().find(|w| w.view.name == name)
+    }
+
+    pub(super) fn add(&mut self, id: u32, hello: Joining, link: Link) {
+        let view = WorkerView {
+            id,
+            name: hello.name,
+            address: hello.address,
+            nthreads: hello.nthreads,
+            memory_limit: hello.memory_limit,
+            memory: Memory::default(),
+            retiring: false,
+            ran: 0,
+        };
+        self.added += 1;
+        let (classes, jobs, peers) = Default::default();
+        self.workers.insert(id, Worker { view, link, seen: Instant::now(), classes, jobs, peers });
+    }
+
+    pub(super) fn remove(&mut self, id: u32) -> Option<Worker> {
+        let gone = self.workers.remove(&id)?;
+        self.removed += 1;
+        Some(gone)
+    }
+
+    pub(super) fn measured(&mut self, id: u32, memory: Memory) -> Option<Memory> {
+        let worker = self.workers.get_mut(&id)?;
+        let old = std::mem::replace(&mut worker.view.memory, memory);
+        worker.seen = Instant::now();
+        self.peak = self.peak.max(self.workers.values().map(|w| w.view.memory.peak).sum());
+        Some(old)
+    }
+
+    /// Sends a worker what the core orders.
+    pub(super) fn order(&mut self, orders: &core::Orders, jobs: &IdMap<u32, Job>) {
+        let id = orders.worker.0;
+        let named: Vec<u32> = orders.inputs.iter().chain(&orders.fetch).map(|i| i.from.0).filter(|from| *from != id).collect();
+        let Some(worker) = self.workers.get(&id) else { return };
+        let mut new: Vec<(u32, String)> = vec![];
+        for from in named {
+            if !worker.peers.contains(&from)
+                && !new.iter().any(|(n, _)| *n == from)
+                && let Some(peer) = self.workers.get(&from)
+            {
+                new.push((from, peer.view.address.clone()));
+            }
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.peers.extend(new.iter().map(|(n, _)| *n));
+        let batch = worker.batch(orders, new, jobs);
+        worker.send(batch);
+    }
+
+    /// Tells every worker that knows it to forget a job.
+    pub(super) fn close(&mut self, job: JobId) {
+        for worker in self.workers.values_mut() {
+            if worker.jobs.remove(&job.0) {
+                worker.classes.retain(|c| (c >> 32) as u32 != job.0);
+                worker.send(Batch { orders: Orders { closed: vec![job.0], ..Orders::default() }, blobs: vec![] });
+            }
+        }
+    }
+
+    pub(super) fn retired(&mut self, id: u32) {
+        if let Some(Worker { link: Link::Remote(sender), .. }) = self.workers.get(&id) {
+            // If it is gone, its connection tells.
+            let _ = sender.send(&ToWorker::Retired);
+        }
+    }
+}
+
+impl Worker {
+    fn batch(&mut self, from: &core::Orders, peers: Vec<(u32, String)>, jobs: &IdMap<u32, Job>) -> Batch {
+        let mut orders = Orders { peers, ..Orders::default() };
+        let mut blobs: Vec<Chunk> = vec![];
+        let mut sent: IdMap<u64, u32> = IdMap::default();
+        orders.free = from.free.iter().copied().collect();
+        orders.compute.job.reserve(from.compute.len());
+        orders.compute.local.reserve(from.compute.len());
+        orders.class.reserve(from.compute.len());
+        orders.input_counts.reserve(from.compute.len());
+        let mut last = None;
+        for (index, compute) in from.compute.iter().enumerate() {
+            let TaskId { job, local } = compute.task;
+            orders.compute.push(compute.task);
+            orders.class.push(compute.class);
+            orders.input_counts.push(compute.inputs);
+            // The core orders only tasks of jobs that are open here.
+            let Some(known) = jobs.get(&job.0) else { continue };
+            if last != Some((job, compute.class)) {
+                last = Some((job, compute.class));
+                self.jobs.insert(job.0);
+                if self.classes.insert((u64::from(job.0) << 32) | u64::from(compute.class))
+                    && let Some((rank, template)) = known.table.template(compute.class)
+                {
+                    let template = Arc::clone(template);
+                    orders.classes.push(Class { job: job.0, class: compute.class, rank, template });
+                }
+            }
+            let Some(row) = known.table.row(local) else { continue };
+            orders.args.extend(row.args.iter());
+            if let Some(blob) = row.blob {
+                let number = *sent.entry(key(TaskId { job, local: blob })).or_insert_with(|| {
+                    blobs.push(known.table.blob(blob).clone());
+                    blobs.len() as u32 - 1
+                });
+                orders.blob_tasks.push(index as u32);
+                orders.blobs.push(number);
+            }
+            if known.wanted.contains_key(&local) {
+                orders.wanted.push(index as u32);
+            }
+        }
+        for input in &from.inputs {
+            orders.inputs.push(input.task);
+            orders.from.push(input.from.0);
+        }
+        for replica in &from.fetch {
+            self.jobs.insert(replica.task.job.0);
+            orders.fetch.push(replica.task);
+            orders.fetch_from.push(replica.from.0);
+        }
+        if !from.recall.is_empty() {
+            orders.recall = Some(from.recall.iter().copied().collect());
+        }
+        Batch { orders, blobs }
+    }
+
+    fn send(&self, batch: Batch) {
+        if batch.orders.is_empty() {
+            return;
+        }
+        match &self.link {
+            Link::Local(engine) => {
+                if engine.take(batch) {
+                    engine.flush();
+                }
+            }
+            Link::Remote(sender) => {
+                let Batch { orders, blobs } = batch;
+                // If it is gone, its connection tells; if a message was too large, nobody else would.
+                if let Err(error @ crate::net::Error::Protocol(_)) = sender.send_with(&ToWorker::Orders(orders), &blobs) {
+                    tracing::error!(worker = %self.view.name, %error, "cannot send orders");
+                }
+            }
+        }
+    }
+}

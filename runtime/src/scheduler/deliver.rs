@@ -1,0 +1,275 @@
+//! Results on their way to the submitter.
+//!
+//! Small results come with the report that their task is done. Larger ones stay on their worker until the submitter has
+//! room: so many are fetched and sent at a time, and each is released when the submitter has it.
+
+use super::crew::Link;
+use super::hub::Hub;
+use super::job::{JobEvent, Stage, Subscriber, Wanted};
+use super::state::State;
+use crate::net::Address;
+use crate::worker::Engine;
+use crate::worker::fetch::{Brought, Source};
+use dask_array::Value;
+use dask_core::{Event, JobId, TaskId, WorkerId};
+use std::sync::Arc;
+
+/// Bytes that are fetched or sent and not yet acknowledged, per job.
+const WINDOW: u64 = 128 << 20;
+
+/// Results in one request.
+const AT_ONCE: usize = 64;
+
+/// Bytes of one result at most.
+const LARGEST: u64 = 1 << 40;
+
+/// Where results are, which are to be fetched now.
+enum Holder {
+    Local(Arc<Engine>),
+    Remote(Result<Address, String>),
+}
+
+struct Request {
+    job: JobId,
+    worker: u32,
+    holder: Holder,
+    tasks: Vec<TaskId>,
+}
+
+impl State {
+    /// A wanted result is there.
+    pub(super) fn ready(&mut self, task: TaskId, worker: u32, nbytes: u64) {
+        let value = self.arrived(task);
+        let hold = self.settings.hold_bytes;
+        let Some(job) = self.jobs.get_mut(&task.job.0) else { return };
+        let Some(wanted) = job.wanted.get_mut(&task.local) else { return };
+        if matches!(wanted, Wanted::Held(_) | Wanted::Sent) {
+            return;
+        }
+        match value {
+            Some(value) if job.subscriber.is_some() || job.held_bytes + nbytes <= hold => {
+                let keep = job.held_bytes + nbytes <= hold;
+                if keep {
+                    job.held_bytes += nbytes;
+                    *wanted = Wanted::Held(value.clone());
+                } else {
+                    *wanted = Wanted::Sent;
+                }
+                if job.subscriber.is_some() {
+                    job.unsent -= 1;
+                    job.tell(&JobEvent::Result { task: task.local, value });
+                }
+                self.release(task.job, vec![task.local]);
+                self.finished(task.job.0);
+            }
+            _ => {
+                *wanted = Wanted::OnWorker { worker, nbytes };
+                job.in_flight.remove(&task.local);
+                job.fetch.push_back(task.local);
+                self.pump(task.job.0);
+            }
+        }
+    }
+
+    /// Tells the end, when all results were sent.
+    pub(super) fn finished(&mut self, number: u32) {
+        let peak = self.crew.peak;
+        if let Some(job) = self.jobs.get_mut(&number)
+            && job.stage == Stage::Done
+            && job.delivered()
+        {
+            let progress = job.progress(peak);
+            job.tell(&JobEvent::Done(progress));
+        }
+    }
+
+    /// A submitter comes, or comes back.
+    pub(super) fn attach(&mut self, number: u32, subscriber: Subscriber) {
+        let peak = self.crew.peak;
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        job.subscriber = Some(subscriber);
+        job.told = (0, 0);
+        let progress = job.progress(peak);
+        if let Stage::Failed { refused, error } = &job.stage {
+            let event = JobEvent::Failed { refused: *refused, error: error.clone(), progress };
+            job.tell(&event);
+            return;
+        }
+        if !job.outputs.is_empty() {
+            job.tell(&JobEvent::Outputs(job.outputs.clone()));
+        }
+        let gone = job.wanted.values().filter(|w| matches!(w, Wanted::Sent)).count();
+        if gone > 0 {
+            let error = format!(
+                "{gone} results of job {:?} were delivered before and were too large to keep; submit it under another id",
+                job.name
+            );
+            job.tell(&JobEvent::Failed { refused: false, error, progress });
+            job.subscriber = None;
+            return;
+        }
+        let mut held: Vec<(u32, Value)> = vec![];
+        job.fetch.clear();
+        job.in_flight.clear();
+        for (task, wanted) in &job.wanted {
+            match wanted {
+                Wanted::Held(value) => held.push((*task, value.clone())),
+                Wanted::OnWorker { .. } => job.fetch.push_back(*task),
+                Wanted::Pending | Wanted::Sent => {}
+            }
+        }
+        held.sort_by_key(|(task, _)| *task);
+        job.fetch.make_contiguous().sort_unstable();
+        job.unsent = job.wanted.len() - held.len();
+        for (task, value) in held {
+            job.tell(&JobEvent::Result { task, value });
+        }
+        self.finished(number);
+        self.pump(number);
+    }
+
+    /// The submitter has a result.
+    pub fn received(&mut self, number: u32, task: u32) {
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        if job.in_flight.remove(&task).is_none() {
+            return;
+        }
+        if let Some(wanted @ Wanted::OnWorker { .. }) = job.wanted.get_mut(&task) {
+            *wanted = Wanted::Sent;
+            let id = job.id;
+            self.release(id, vec![task]);
+        }
+        self.pump(number);
+    }
+
+    /// Fetches results for the submitter, if there are any, and room, and nobody does so already.
+    fn pump(&mut self, number: u32) {
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        if job.pumping || job.fetch.is_empty() || job.subscriber.is_none() || job.in_flight.values().sum::<u64>() >= WINDOW {
+            return;
+        }
+        if let Some(hub) = self.hub.upgrade() {
+            job.pumping = true;
+            self.runtime.spawn(pump(hub, number));
+        }
+    }
+
+    /// The next results to fetch, all from one worker; `None` ends the pumping.
+    fn next_request(&mut self, number: u32) -> Option<Request> {
+        let job = self.jobs.get_mut(&number)?;
+        if job.subscriber.is_none() || job.in_flight.values().sum::<u64>() >= WINDOW {
+            job.pumping = false;
+            return None;
+        }
+        let (mut tasks, mut from, mut bytes) = (vec![], None, 0);
+        while tasks.len() < AT_ONCE
+            && bytes < WINDOW / 2
+            && let Some(task) = job.fetch.front().copied()
+        {
+            if let Some(Wanted::OnWorker { worker, nbytes }) = job.wanted.get(&task) {
+                if from.is_some_and(|f| f != *worker) {
+                    break;
+                }
+                from = Some(*worker);
+                bytes += nbytes;
+                tasks.push(TaskId { job: job.id, local: task });
+            }
+            job.fetch.pop_front();
+        }
+        let Some(worker) = from else {
+            job.pumping = false;
+            return None;
+        };
+        let holder = match self.crew.workers.get(&worker).map(|w| (&w.link, &w.view.address)) {
+            Some((Link::Local(engine), _)) => Holder::Local(Arc::clone(engine)),
+            Some((Link::Remote(_), address)) => Holder::Remote(address.parse()),
+            None => Holder::Remote(Err("the worker is gone".into())),
+        };
+        Some(Request { job: job.id, worker, holder, tasks })
+    }
+
+    /// Results were fetched, or not.
+    fn fetched(&mut self, request: &Request, brought: Brought) {
+        let number = request.job.0;
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        for (task, value) in brought.values {
+            // Lost and computed again meanwhile: it will be fetched from where it is now.
+            if !matches!(job.wanted.get(&task.local), Some(Wanted::OnWorker { worker, .. }) if *worker == request.worker)
+                || job.subscriber.is_none()
+            {
+                continue;
+            }
+            job.in_flight.insert(task.local, value.held_bytes() as u64);
+            job.unsent -= 1;
+            job.tell(&JobEvent::Result { task: task.local, value });
+        }
+        for task in &brought.absent {
+            if let Some(wanted @ Wanted::OnWorker { .. }) = job.wanted.get_mut(&task.local) {
+                *wanted = Wanted::Pending;
+            }
+        }
+        if !brought.absent.is_empty() {
+            self.event(Event::ReplicaDropped { worker: WorkerId(request.worker), tasks: brought.absent });
+        }
+        self.finished(number);
+    }
+}
+
+/// Fetches and sends until there is nothing, or no room.
+async fn pump(hub: Arc<Hub>, number: u32) {
+    loop {
+        let Some(request) = hub.with(|state| state.next_request(number)) else { return };
+        let brought = fetch(&hub, &request).await;
+        hub.with(|state| state.fetched(&request, brought));
+    }
+}
+
+async fn fetch(hub: &Hub, request: &Request) -> Brought {
+    let mut brought = Brought::default();
+    match &request.holder {
+        Holder::Local(engine) => {
+            for task in &request.tasks {
+                match engine.get(*task) {
+                    Some(value) => brought.values.push((*task, value)),
+                    None => brought.absent.push(*task),
+                }
+            }
+        }
+        Holder::Remote(address) => {
+            let idle = hub.sources.lock().unwrap_or_else(|e| e.into_inner()).remove(&request.worker);
+            let result = match (idle, address) {
+                (Some(source), _) => Ok(source),
+                (None, Ok(address)) => Source::connect(address, LARGEST).await.map_err(|e| e.to_string()),
+                (None, Err(error)) => Err(error.clone()),
+            };
+            let result = match result {
+                Ok(mut source) => ask(&mut source, &request.tasks, &mut brought).await.map(|()| source).map_err(|e| e.to_string()),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(source) => {
+                    hub.sources.lock().unwrap_or_else(|e| e.into_inner()).insert(request.worker, source);
+                }
+                Err(error) => {
+                    tracing::warn!(worker = request.worker, %error, "cannot fetch results for the submitter");
+                    let there: Vec<TaskId> = brought.values.iter().map(|(task, _)| *task).collect();
+                    brought.absent = request.tasks.iter().filter(|t| !there.contains(t)).copied().collect();
+                }
+            }
+        }
+    }
+    brought
+}
+
+async fn ask(source: &mut Source, tasks: &[TaskId], brought: &mut Brought) -> Result<(), crate::net::Error> {
+    source.ask(tasks)?;
+    while brought.values.len() + brought.absent.len() < tasks.len() {
+        let some = source.answer().await?;
+        if some.values.is_empty() && some.absent.is_empty() {
+            return Err(crate::net::Error::Protocol("an answer without results".into()));
+        }
+        brought.values.extend(some.values);
+        brought.absent.extend(some.absent);
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! A job as its submitter sees it: what it will yield, how far it is, which results are on their way.
+
+use super::table::Table;
+use crate::ids::IdMap;
+use crate::net::message::Progress;
+use dask_array::Value;
+use dask_core::JobId;
+use dask_plan::plan::Output;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
+
+/// What a subscriber of a job is told.
+#[derive(Clone, Debug)]
+pub enum JobEvent {
+    /// What the job will yield; comes for each part that names outputs.
+    Outputs(Vec<Output>),
+    /// How far it is.
+    Progress(Progress),
+    /// A result.
+    Result {
+        /// The task.
+        task: u32,
+        /// Its value.
+        value: Value,
+    },
+    /// All results were sent.
+    Done(Progress),
+    /// It ended without all its results.
+    Failed {
+        /// The submission itself was wrong and nothing ran.
+        refused: bool,
+        /// What, where, why.
+        error: String,
+        /// How far it came.
+        progress: Progress,
+    },
+}
+
+/// Takes a job's events; must not wait. Returns whether it still listens.
+pub type Subscriber = Box<dyn Fn(&JobEvent) -> bool + Send>;
+
+/// Where a job is in its life.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Stage {
+    /// Tasks may still come.
+    Open,
+    /// All tasks are known.
+    Running,
+    /// All tasks are computed; results may still be on their way.
+    Done,
+    Failed {
+        refused: bool,
+        error: String,
+    },
+}
+
+/// A wanted result.
+pub(super) enum Wanted {
+    /// Not computed yet.
+    Pending,
+    /// A worker has it, and it waits to be fetched.
+    OnWorker {
+        worker: u32,
+        nbytes: u64,
+    },
+    /// It is kept here.
+    Held(Value),
+    /// It was sent and is not kept.
+    Sent,
+}
+
+pub(super) struct Job {
+    pub(super) id: JobId,
+    pub(super) name: String,
+    pub(super) priority: i32,
+    /// Tells whether a second submission is the same.
+    pub(super) digest: u64,
+    pub(super) table: Table,
+    pub(super) outputs: Vec<Output>,
+    pub(super) wanted: IdMap<u32, Wanted>,
+    /// Wanted results that are not yet with the subscriber.
+    pub(super) unsent: usize,
+    /// Results on workers, to be fetched and sent.
+    pub(super) fetch: VecDeque<u32>,
+    /// Bytes of results that were sent and not acknowledged.
+    pub(super) in_flight: IdMap<u32, u64>,
+    /// A task of the runtime fetches results.
+    pub(super) pumping: bool,
+    pub(super) held_bytes: u64,
+    pub(super) stage: Stage,
+    pub(super) opened: Instant,
+    pub(super) ended: Option<Instant>,
+    pub(super) subscriber: Option<Subscriber>,
+    /// The last progress that was told.
+    pub(super) told: (u64, u64),
+    /// Not shown to people: it reads metadata for another job.
+    pub(super) internal: bool,
+}
+
+impl Job {
+    pub(super) fn new(id: JobId, name: String, priority: i32, digest: u64, now: Instant) -> Job {
+        Job {
+            id,
+            name,
+            priority,
+            digest,
+            table: Table::default(),
+            outputs: vec![],
+            wanted: IdMap::default(),
+            unsent: 0,
+            fetch: VecDeque::new(),
+            in_flight: IdMap::default(),
+            pumping: false,
+            held_bytes: 0,
+            stage: Stage::Open,
+            opened: now,
+            ended: None,
+            subscriber: None,
+            told: (0, 0),
+            internal: false,
+        }
+    }
+
+    /// Tells the subscriber, if there is one.
+    pub(super) fn tell(&mut self, event: &JobEvent) {
+        if let Some(subscriber) = &self.subscriber
+            && !subscriber(event)
+        {
+            self.subscriber = None;
+        }
+    }
+
+    pub(super) fn progress(&self, bytes_peak: u64) -> Progress {
+        let nanos = self.ended.unwrap_or_else(Instant::now).saturating_duration_since(self.opened).as_nanos() as u64;
+        let mut progress = Progress { nanos, bytes_peak, ..Progress::default() };
+        self.table.progress(&mut progress);
+        progress
+    }
+
+    /// Whether nothing is left to do for the subscriber.
+    pub(super) fn delivered(&self) -> bool {
+        self.unsent == 0
+    }
+}
+
+/// A number that two equal texts share, for as long as the process lives.
+pub(super) struct Digest(RandomState);
+
+impl Digest {
+    pub(super) fn new() -> Digest {
+        Digest(RandomState::new())
+    }
+
+    pub(super) fn of(&self, text: &str) -> u64 {
+        self.0.hash_one(text)
+    }
+}

@@ -1,0 +1,177 @@
+//! From a submission to parts that the scheduler can start: reading plans as they arrive, planning source documents.
+
+use super::hub::Hub;
+use super::job::JobEvent;
+use super::state::Opened;
+use dask_array::Value;
+use dask_plan::columns::u32s;
+use dask_plan::plan::{Block, Body, Output, Part, Sink, Template, VERSION};
+use dask_plan::program::{FileRef, Instr, Op, Program};
+use dask_plan::source::{self, Document};
+use dask_plan::{DType, Decoder, Described, Limits, expand};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// A plan as its bytes arrive.
+///
+/// Explicit tasks go through as they come. Layers are expanded, which gives all tasks new numbers in the static order, so
+/// a plan with layers is kept back until it is complete.
+pub struct Intake {
+    decoder: Decoder,
+    kept: Vec<Part>,
+    layered: bool,
+    passed: bool,
+    ended: bool,
+}
+
+impl Intake {
+    /// Refuses more tasks than `max_tasks`.
+    pub fn new(max_tasks: u64) -> Intake {
+        let decoder = Decoder::new(Limits { max_tasks, ..Limits::default() });
+        Intake { decoder, kept: vec![], layered: false, passed: false, ended: false }
+    }
+
+    /// Takes bytes; returns parts that can start.
+    ///
+    /// # Errors
+    /// When they are not a plan, or do not fit what came before.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Part>, String> {
+        self.decoder.feed(bytes);
+        let mut parts = vec![];
+        while let Some(part) = self.decoder.next_part().map_err(|e| e.to_string())? {
+            self.ended |= part.last;
+            if !part.layers.is_empty() && self.passed {
+                return Err("plan: layers follow a part without layers whose tasks have started; write layers first".into());
+            }
+            self.layered |= !part.layers.is_empty();
+            if self.layered {
+                self.kept.push(part);
+            } else {
+                self.passed |= !part.blocks.is_empty();
+                parts.push(part);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Nothing follows; returns what was kept back. Expanding layers takes a while.
+    ///
+    /// # Errors
+    /// When something is missing, or the layers do not fit.
+    pub fn finish(self) -> Result<Vec<Part>, String> {
+        self.decoder.finish().map_err(|e| e.to_string())?;
+        if !self.ended {
+            return Err("plan: it is cut off: no part says `last`".into());
+        }
+        if self.kept.is_empty() { Ok(vec![]) } else { expand(self.kept).map_err(|e| e.to_string()) }
+    }
+
+    /// Whether a part has said that it is the last.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+}
+
+/// Whether these are the first bytes of a plan and not of a source document: a MessagePack map, which no text begins
+/// with.
+pub fn is_plan(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|b| matches!(b, 0x80..=0x8f | 0xde | 0xdf))
+}
+
+/// Plans a source document: describes its files on a worker, then builds and expands.
+///
+/// # Errors
+/// Names file, place, value and fix.
+pub async fn source(hub: &Arc<Hub>, file: String, text: String, max_tasks: u64) -> Result<Vec<Part>, String> {
+    let parse = move || {
+        let document = source::parse(&text, &file).map_err(|e| e.to_string())?;
+        let files = source::files(&document);
+        Ok::<_, String>((document, files))
+    };
+    let (document, files) = apart(parse).await?;
+    let described = describe(hub, files).await?;
+    apart(move || planned(&document, described, max_tasks)).await
+}
+
+/// Runs something that takes a while on a thread that may take a while.
+async fn apart<T: Send + 'static>(f: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(f).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// The parts of a document whose files are described, in static order.
+///
+/// # Errors
+/// Names file, place, value and fix.
+pub fn planned(document: &Document, described: Vec<(FileRef, Described)>, max_tasks: u64) -> Result<Vec<Part>, String> {
+    let mut known = HashMap::new();
+    for (file, described) in described {
+        let Described { shape, dtype, chunks } = described;
+        // The planner wants one extent an axis.
+        let chunks = chunks.map(|axes| axes.iter().map(|c| c.first().copied().unwrap_or(1)).collect());
+        known.insert(file, source::Described { shape, dtype, chunks });
+    }
+    let parts = source::build(document, &known, u128::from(max_tasks)).map_err(|e| e.to_string())?;
+    expand(parts).map_err(|e| e.to_string())
+}
+
+/// The task that reads a file's metadata; its result is that JSON, as bytes.
+pub fn describe_program(file: &FileRef) -> Program {
+    Program { inputs: 0, args: 0, body: vec![Instr { op: Op::Describe { file: file.clone() }, of: vec![] }] }
+}
+
+/// Reads the metadata of files where they are: on a worker.
+async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, Described)>, String> {
+    if files.is_empty() {
+        return Ok(vec![]);
+    }
+    let count = files.len() as u32;
+    let part = Part {
+        version: VERSION,
+        names: vec!["describe".into()],
+        templates: files.iter().map(template).collect(),
+        blocks: (0..count)
+            .map(|template| Block { count: 1, template, ndim: 1, index: u32s([template]), ..Block::default() })
+            .collect(),
+        outputs: vec![Output {
+            name: "describe".into(),
+            to: Sink::Json { path: None },
+            dtype: DType::UInt8,
+            chunks: vec![vec![u64::MAX; files.len()]],
+            tasks: u32s(0..count),
+        }],
+        last: true,
+        ..Part::default()
+    };
+    let (send, mut events) = mpsc::unbounded_channel();
+    hub.with(|state| {
+        let name = format!("describe-{}", state.counts.jobs_internal);
+        state.counts.jobs_internal += 1;
+        // Numbered, so it is new.
+        if let Ok(Opened::New(job)) = state.open(&name, "", i32::MAX, true) {
+            state.subscribe(job, Box::new(move |event| send.send(event.clone()).is_ok()));
+            state.add_part(job, part);
+        }
+    });
+    let mut found = HashMap::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            JobEvent::Result { task, value: Value::Array(chunk) } => {
+                let chunk = chunk.to_contiguous();
+                let json = serde_json::from_slice(chunk.as_bytes().unwrap_or_default());
+                found.insert(task, json.map_err(|e| format!("a file's description cannot be read: {e}"))?);
+            }
+            JobEvent::Done(_) => {
+                let described = files.into_iter().zip(0..).filter_map(|(file, n)| Some((file, found.remove(&n)?)));
+                return Ok(described.collect());
+            }
+            JobEvent::Failed { error, .. } => return Err(error),
+            _ => {}
+        }
+    }
+    Err("the scheduler ended".into())
+}
+
+fn template(file: &FileRef) -> Template {
+    Template { name: format!("describe {}", file.path), body: Body::Program(describe_program(file)), nbytes: 0 }
+}

@@ -1,0 +1,324 @@
+//! The scheduler's port: greets those who connect, and turns frames into news and news into frames.
+
+use super::crew::Link;
+use super::hub::Hub;
+use super::job::{JobEvent, Subscriber};
+use super::plan::{self, Intake};
+use super::state::Opened;
+use crate::net::frame::{Limits, Reader};
+use crate::net::greet::{self, Greeted, Stranger};
+use crate::net::message::{FromClient, FromWorker, Report, Role, Submit, ToClient, Verdict, WorkerHello};
+use crate::net::{Error, Sender, agent, codec};
+use dask_array::Value;
+use serde_bytes::ByteBuf;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How often progress is told and old things are forgotten.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Payloads that a worker may send with a report: its small results.
+const REPORT_PAYLOAD: u64 = 1 << 30;
+
+/// Serves a scheduler's port until the task is aborted.
+pub async fn serve(hub: Arc<Hub>, listener: TcpListener) {
+    tokio::spawn(tick(Arc::downgrade(&hub)));
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let hub = Arc::clone(&hub);
+                tokio::spawn(async move { connection(hub, stream, from).await });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others will be closed.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Tells progress and forgets old things, for as long as the hub lives.
+pub async fn tick(hub: std::sync::Weak<Hub>) {
+    let mut every = tokio::time::interval(TICK);
+    loop {
+        every.tick().await;
+        let Some(hub) = hub.upgrade() else { return };
+        hub.with(|state| state.tick());
+    }
+}
+
+async fn connection(hub: Arc<Hub>, stream: TcpStream, from: std::net::SocketAddr) {
+    let (hello, greeted) = match greet::accept(stream, Limits::with_payload(REPORT_PAYLOAD)).await {
+        Ok(accepted) => accepted,
+        Err(stranger) => {
+            hub.with(|state| {
+                state.counts.strangers += 1;
+                state.counts.distributed += u64::from(matches!(stranger, Stranger::Distributed));
+            });
+            tracing::warn!(%from, %stranger, "closed a connection");
+            return;
+        }
+    };
+    tracing::debug!(%from, agent = %hello.agent, "connected");
+    let result = match hello.role {
+        Role::Worker(worker) => self::worker(&hub, worker, greeted).await,
+        Role::Client => client(&hub, greeted).await,
+        Role::Peer => refuse(greeted, "a scheduler keeps no results; ask a worker".into()).await,
+    };
+    if let Err(error @ Error::Protocol(_)) = result {
+        hub.with(|state| state.counts.broken += 1);
+        tracing::warn!(%from, %error, "closed a connection");
+    }
+}
+
+async fn refuse(mut greeted: Greeted, reason: String) -> Result<(), Error> {
+    greet::answer(&mut greeted.writer, &Verdict::Refused { reason }).await
+}
+
+// --- workers ----------------------------------------------------------------------------------------------
+
+async fn worker(hub: &Arc<Hub>, hello: WorkerHello, greeted: Greeted) -> Result<(), Error> {
+    let Greeted { mut reader, writer } = greeted;
+    let name = hello.name.clone();
+    // The welcome goes out through the same queue as the orders, and before them.
+    let sender = Sender::new(writer);
+    let joined = hub.with(|state| {
+        state.join(hello, |id| {
+            let welcome = Verdict::Welcome { agent: agent(), worker: Some(id) };
+            sender.send_raw(&greet::opening(&welcome).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+            Ok(Link::Remote(sender.clone()))
+        })
+    });
+    let id = match joined {
+        Ok(id) => id,
+        Err(reason) => {
+            tracing::warn!(%name, %reason, "refused a worker");
+            return sender.send_raw(&greet::opening(&Verdict::Refused { reason })?);
+        }
+    };
+    tracing::info!(id, %name, "a worker joined");
+    let result = listen(hub, id, &mut reader).await;
+    hub.with(|state| state.lost(id));
+    tracing::info!(id, %name, "a worker left");
+    result
+}
+
+async fn listen(hub: &Hub, id: u32, reader: &mut Reader<OwnedReadHalf>) -> Result<(), Error> {
+    loop {
+        let frame = match reader.frame::<FromWorker>().await {
+            Err(Error::Closed) => return Ok(()),
+            frame => frame?,
+        };
+        match frame.message {
+            FromWorker::Report(report) => {
+                report.check().map_err(Error::Protocol)?;
+                let small = small(&report, frame.payloads)?;
+                hub.post(id, report, small);
+                hub.drive();
+            }
+            FromWorker::Memory(memory) => hub.with(|state| state.measured(id, memory)),
+            FromWorker::Leaving => hub.with(|state| state.retire(id)),
+        }
+    }
+}
+
+fn small(report: &Report, payloads: Vec<dask_array::buffer::Buffer>) -> Result<Vec<Value>, Error> {
+    let mut payloads = payloads.into_iter();
+    report.heads.iter().map(|head| codec::decode(head, &mut payloads)).collect()
+}
+
+// --- clients ----------------------------------------------------------------------------------------------
+
+/// A plan that is arriving.
+struct Incoming {
+    job: u32,
+    intake: Intake,
+}
+
+async fn client(hub: &Arc<Hub>, greeted: Greeted) -> Result<(), Error> {
+    let Greeted { mut reader, mut writer } = greeted;
+    greet::answer(&mut writer, &Verdict::Welcome { agent: agent(), worker: None }).await?;
+    hub.with(|state| {
+        state.counts.clients += 1;
+        state.counts.clients_added += 1;
+    });
+    let mut incoming = None;
+    let result = converse(hub, &mut reader, &Sender::new(writer), &mut incoming).await;
+    hub.with(|state| {
+        state.counts.clients -= 1;
+        if let Some(Incoming { job, .. }) = incoming {
+            state.end(job, true, "the submitter went away before its plan was complete".into());
+        }
+    });
+    result
+}
+
+async fn converse(
+    hub: &Arc<Hub>,
+    reader: &mut Reader<OwnedReadHalf>,
+    sender: &Sender,
+    incoming: &mut Option<Incoming>,
+) -> Result<(), Error> {
+    let mut numbers: HashMap<String, u32> = HashMap::new();
+    loop {
+        let frame = match reader.frame::<FromClient>().await {
+            Err(Error::Closed) => return Ok(()),
+            frame => frame?,
+        };
+        if !frame.payloads.is_empty() {
+            return Err(Error::Protocol("a client sends no payloads".into()));
+        }
+        match frame.message {
+            FromClient::Submit(submit) => submitted(hub, sender, submit, incoming, &mut numbers)?,
+            FromClient::Plan(bytes) => {
+                if let Some(Incoming { job, intake }) = incoming {
+                    let number = *job;
+                    match intake.feed(&bytes) {
+                        Ok(parts) => hub.with(|state| parts.into_iter().for_each(|part| state.add_part(number, part))),
+                        Err(error) => {
+                            *incoming = None;
+                            hub.with(|state| state.end(number, true, error));
+                        }
+                    }
+                }
+            }
+            FromClient::PlanEnd => {
+                if let Some(Incoming { job, intake }) = incoming.take() {
+                    complete(Arc::clone(hub), job, intake);
+                }
+            }
+            FromClient::Attach { id } => {
+                let found = hub.with(|state| {
+                    let number = state.job_number(&id)?;
+                    let accepted = ToClient::Accepted { id: id.clone(), known: true };
+                    let _ = sender.send(&accepted);
+                    state.subscribe(number, subscriber(id.clone(), sender.clone()));
+                    Some(number)
+                });
+                match found {
+                    Some(number) => {
+                        numbers.insert(id, number);
+                    }
+                    None => {
+                        let error = format!("there is no job {id:?}; it may have ended longer ago than jobs are kept");
+                        sender.send(&ToClient::Failed { id, refused: true, error, progress: Default::default() })?;
+                    }
+                }
+            }
+            FromClient::Received { id, task } => {
+                if let Some(number) = numbers.get(&id) {
+                    hub.with(|state| state.received(*number, task));
+                }
+            }
+            FromClient::Cancel { id } => hub.with(|state| {
+                if let Some(number) = state.job_number(&id) {
+                    state.end(number, false, "it was cancelled".into());
+                }
+            }),
+            FromClient::Explain { id, key } => {
+                let text = hub.with(|state| state.explain(id.as_deref(), &key));
+                sender.send(&ToClient::Explained { text })?;
+            }
+        }
+    }
+}
+
+fn submitted(
+    hub: &Arc<Hub>,
+    sender: &Sender,
+    submit: Submit,
+    incoming: &mut Option<Incoming>,
+    numbers: &mut HashMap<String, u32>,
+) -> Result<(), Error> {
+    let Submit { id, priority, source, max_tasks, attach } = submit;
+    if let Some(Incoming { job, .. }) = incoming.take() {
+        hub.with(|state| state.end(job, true, "the submitter did not complete its plan".into()));
+    }
+    let document = source.as_ref().map_or("", |(_, text)| text);
+    let opened = hub.with(|state| {
+        let opened = state.open(&id, document, priority, false)?;
+        let (number, known) = match opened {
+            Opened::New(number) => (number, false),
+            Opened::Known(number) => (number, true),
+        };
+        let _ = sender.send(&ToClient::Accepted { id: id.clone(), known });
+        if attach {
+            state.subscribe(number, subscriber(id.clone(), sender.clone()));
+        }
+        Ok::<_, String>(opened)
+    });
+    match opened {
+        Ok(Opened::Known(number)) => {
+            numbers.insert(id, number);
+        }
+        Ok(Opened::New(number)) => {
+            numbers.insert(id, number);
+            match source {
+                Some((file, text)) => planned(Arc::clone(hub), number, file, text, max_tasks),
+                None => *incoming = Some(Incoming { job: number, intake: Intake::new(max_tasks) }),
+            }
+        }
+        Err(error) => {
+            return sender.send(&ToClient::Failed { id, refused: true, error, progress: Default::default() });
+        }
+    }
+    Ok(())
+}
+
+/// Plans a source document and starts it, on a task of its own.
+pub fn planned(hub: Arc<Hub>, job: u32, file: String, text: String, max_tasks: u64) {
+    tokio::spawn(async move {
+        hub.with(|state| state.counts.planning += 1);
+        let parts = plan::source(&hub, file, text, max_tasks).await;
+        hub.with(|state| {
+            state.counts.planning -= 1;
+            match parts {
+                Ok(parts) => start(state, job, parts),
+                Err(error) => state.end(job, true, error),
+            }
+        });
+    });
+}
+
+/// Starts what was kept back of a plan.
+fn complete(hub: Arc<Hub>, job: u32, intake: Intake) {
+    tokio::spawn(async move {
+        let parts = match tokio::task::spawn_blocking(|| intake.finish()).await {
+            Ok(parts) => parts,
+            Err(error) => Err(error.to_string()),
+        };
+        hub.with(|state| match parts {
+            Ok(parts) => start(state, job, parts),
+            Err(error) => state.end(job, true, error),
+        });
+    });
+}
+
+fn start(state: &mut super::State, job: u32, parts: Vec<dask_plan::plan::Part>) {
+    parts.into_iter().for_each(|part| state.add_part(job, part));
+    state.complete(job);
+}
+
+/// Sends a job's events to a client.
+fn subscriber(id: String, sender: Sender) -> Subscriber {
+    Box::new(move |event| {
+        let id = id.clone();
+        let sent = match event.clone() {
+            JobEvent::Outputs(outputs) => sender.send(&ToClient::Outputs { id, outputs }),
+            JobEvent::Progress(progress) => sender.send(&ToClient::Progress { id, progress }),
+            JobEvent::Result { task, value } => {
+                let (head, payloads) = codec::encode(&value);
+                sender.send_with(&ToClient::Result { id, task, head: ByteBuf::from(head) }, &payloads)
+            }
+            JobEvent::Done(progress) => sender.send(&ToClient::Done { id, progress }),
+            JobEvent::Failed { refused, error, progress } => {
+                sender.send(&ToClient::Failed { id, refused, error, progress })
+            }
+        };
+        sent.is_ok()
+    })
+}

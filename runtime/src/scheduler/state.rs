@@ -1,0 +1,534 @@
+//! Everything that the scheduler knows, under one lock.
+
+use super::crew::{Crew, Joining, Link, WorkerView};
+use super::hub::{Hub, Settings};
+use super::job::{Digest, Job, JobEvent, Stage, Subscriber, Wanted};
+use crate::ids::{IdMap, key};
+use crate::net::message::{Failed, Memory, Progress, Report};
+use dask_array::Value;
+use dask_core::{Actions, Core, Done, Event, Failure, JobId, TaskId, Tell, WorkerId, WorkerInfo};
+use dask_plan::plan::Part;
+use std::collections::HashMap;
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+/// See the module.
+pub struct State {
+    pub(super) core: Core,
+    actions: Actions,
+    pub(super) jobs: IdMap<u32, Job>,
+    names: HashMap<String, u32>,
+    pub(super) crew: Crew,
+    /// Small results that came with the report that is being handled.
+    arrived: IdMap<u64, Value>,
+    /// Events for the core that follow from what it told.
+    follow: Vec<Event>,
+    pub(super) settings: Settings,
+    digest: Digest,
+    pub(super) hub: Weak<Hub>,
+    pub(super) runtime: tokio::runtime::Handle,
+    started: Instant,
+    /// Since when nothing runs, waits or is planned, in seconds since 1970.
+    idle_since: Option<f64>,
+    /// Counts for the metrics.
+    pub counts: Counts,
+}
+
+/// Counts for the metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Clients connected.
+    pub clients: u64,
+    /// Clients that ever connected.
+    pub clients_added: u64,
+    /// Connections closed because the peer was no peer of ours.
+    pub strangers: u64,
+    /// Of those, peers that spoke Dask's protocol.
+    pub distributed: u64,
+    /// Connections closed because the peer broke the protocol.
+    pub broken: u64,
+    /// Jobs that were opened.
+    pub jobs: u64,
+    /// Of which failed.
+    pub jobs_failed: u64,
+    /// Jobs of the scheduler itself, which read metadata.
+    pub jobs_internal: u64,
+    /// Source documents that are being planned.
+    pub planning: u64,
+}
+
+/// What opening a job found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It is new, and waits for its parts.
+    New(u32),
+    /// It was there before.
+    Known(u32),
+}
+
+/// A job, for people.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// Its id.
+    pub name: String,
+    /// `open`, `running`, `done` or `failed`.
+    pub state: &'static str,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// How far it is.
+    pub progress: Progress,
+    /// Names of its outputs.
+    pub outputs: Vec<String>,
+}
+
+impl State {
+    pub(super) fn new(settings: Settings, hub: Weak<Hub>, runtime: tokio::runtime::Handle) -> State {
+        State {
+            core: Core::new(),
+            actions: Actions::default(),
+            jobs: IdMap::default(),
+            names: HashMap::new(),
+            crew: Crew::default(),
+            arrived: IdMap::default(),
+            follow: vec![],
+            settings,
+            digest: Digest::new(),
+            hub,
+            runtime,
+            started: Instant::now(),
+            idle_since: None,
+            counts: Counts::default(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        let now = self.now();
+        self.core.handle(now, event, &mut self.actions);
+    }
+
+    /// Carries out what the core ordered, until it orders nothing more.
+    pub(super) fn flush(&mut self) {
+        while !self.actions.is_empty() || !self.follow.is_empty() {
+            for orders in self.actions.orders() {
+                self.crew.order(orders, &self.jobs);
+            }
+            let tells = std::mem::take(&mut self.actions.tell);
+            self.actions.clear();
+            for tell in tells {
+                self.told(tell);
+            }
+            for event in std::mem::take(&mut self.follow) {
+                self.event(event);
+            }
+        }
+    }
+
+    // --- workers ------------------------------------------------------------------------------------------
+
+    /// A worker joins; `link` makes the way to it from its number.
+    ///
+    /// # Errors
+    /// When its name is taken, or the link cannot be made.
+    pub fn join(&mut self, hello: Joining, link: impl FnOnce(u32) -> Result<Link, String>) -> Result<u32, String> {
+        if let Some(other) = self.crew.named(&hello.name) {
+            return Err(format!(
+                "the name {:?} is taken by the worker at {}; give each worker a --name of its own, or wait until that one \
+                 is gone",
+                hello.name, other.view.address
+            ));
+        }
+        let id = self.core.next_worker();
+        let link = link(id.0)?;
+        let info = WorkerInfo {
+            id,
+            name: hello.name.clone(),
+            address: hello.address.clone(),
+            nthreads: hello.nthreads.max(1),
+            memory_limit: hello.memory_limit,
+            resources: hello.resources.clone().into_iter().collect(),
+            python: false,
+        };
+        self.crew.add(id.0, hello, link);
+        self.event(Event::WorkerJoined(info));
+        Ok(id.0)
+    }
+
+    /// A worker's connection ended.
+    pub fn lost(&mut self, worker: u32) {
+        if self.crew.remove(worker).is_none() {
+            return;
+        }
+        if let Some(hub) = self.hub.upgrade() {
+            hub.sources.lock().unwrap_or_else(|e| e.into_inner()).remove(&worker);
+        }
+        self.event(Event::WorkerLost { worker: WorkerId(worker) });
+    }
+
+    /// A worker is to leave without loss.
+    pub fn retire(&mut self, worker: u32) {
+        if let Some(w) = self.crew.workers.get_mut(&worker)
+            && !w.view.retiring
+        {
+            w.view.retiring = true;
+            self.event(Event::Retire { worker: WorkerId(worker) });
+        }
+    }
+
+    /// A worker measured its memory.
+    pub fn measured(&mut self, worker: u32, memory: Memory) {
+        if let Some(old) = self.crew.measured(worker, memory)
+            && (old.paused != memory.paused || memory.paused)
+        {
+            self.event(Event::MemoryReport { worker: WorkerId(worker), paused: memory.paused });
+        }
+    }
+
+    /// The workers.
+    pub fn workers(&self) -> Vec<WorkerView> {
+        let mut views: Vec<WorkerView> = self.crew.workers.values().map(|w| w.view.clone()).collect();
+        views.sort_by_key(|v| v.id);
+        views
+    }
+
+    /// Workers that ever joined, and that left.
+    pub fn turnover(&self) -> (u64, u64) {
+        (self.crew.added, self.crew.removed)
+    }
+
+    /// Takes reports in.
+    pub(super) fn hear(&mut self, news: Vec<(u32, Report, Vec<Value>)>) {
+        for (worker, report, small) in news {
+            self.report(worker, report, small);
+        }
+        self.flush();
+        self.arrived.clear();
+    }
+
+    fn report(&mut self, id: u32, report: Report, small: Vec<Value>) {
+        let worker = WorkerId(id);
+        let task = |(job, local)| TaskId { job: JobId(job), local };
+        match self.crew.workers.get_mut(&id) {
+            Some(w) => {
+                w.seen = Instant::now();
+                w.view.ran += report.finished.len() as u64;
+            }
+            None => return,
+        }
+        for (index, value) in report.small.iter().zip(small) {
+            self.arrived.insert(key(report.finished.at(*index as usize)), value);
+        }
+        if !report.landed.is_empty() {
+            self.event(Event::ReplicaLanded { worker, tasks: report.landed.iter().collect() });
+        }
+        let mut at = 0;
+        for run in report.finished.job.chunk_by(|a, b| a == b) {
+            let job = JobId(run[0]);
+            let tasks: Vec<Done> = (at..at + run.len())
+                .map(|i| Done { task: report.finished.local[i], nbytes: report.nbytes[i], nanos: report.nanos[i] })
+                .collect();
+            at += run.len();
+            if let Some(job) = self.jobs.get_mut(&job.0).filter(|j| j.ended.is_none()) {
+                tasks.iter().for_each(|done| job.table.ran(done.task, done.nanos));
+            }
+            self.event(Event::Finished { worker, job, tasks });
+        }
+        for failed in report.failed {
+            let (task, error) = (task(failed.task), self.describe(failed));
+            self.event(Event::Failed { worker, task, error, retryable: true });
+        }
+        for m in report.missing {
+            self.event(Event::InputMissing { worker, task: task(m.task), input: task(m.input), from: WorkerId(m.from) });
+        }
+        for m in report.unfetched {
+            self.event(Event::FetchFailed { worker, task: task(m.input), from: WorkerId(m.from) });
+        }
+        for returned in report.returned {
+            self.event(Event::Returned { worker, tasks: returned.iter().collect() });
+        }
+    }
+
+    /// A task's error, with its inputs by their keys.
+    fn describe(&self, failed: Failed) -> String {
+        let Failed { error, inputs, .. } = failed;
+        if inputs.is_empty() {
+            return error;
+        }
+        let inputs: Vec<String> = inputs
+            .into_iter()
+            .map(|((job, local), what)| match self.jobs.get(&job) {
+                Some(job) => format!("{}: {what}", job.table.key(local)),
+                None => what,
+            })
+            .collect();
+        format!("{error}; its inputs were {}", inputs.join("; "))
+    }
+
+    // --- jobs ---------------------------------------------------------------------------------------------
+
+    /// Opens a job, or finds the one of the same id. `document` is what tells two submissions apart.
+    ///
+    /// # Errors
+    /// When the id belongs to another document.
+    pub fn open(&mut self, name: &str, document: &str, priority: i32, internal: bool) -> Result<Opened, String> {
+        let digest = self.digest.of(document);
+        if let Some(number) = self.names.get(name) {
+            return match self.jobs.get(number) {
+                Some(job) if job.digest != digest => Err(format!(
+                    "job {name:?} exists and is of another document; choose another --job-id, or attach to it with --attach {name}"
+                )),
+                _ => Ok(Opened::Known(*number)),
+            };
+        }
+        let id = self.core.next_job();
+        let mut job = Job::new(id, name.into(), priority, digest, Instant::now());
+        job.internal = internal;
+        self.jobs.insert(id.0, job);
+        self.names.insert(name.into(), id.0);
+        self.counts.jobs += u64::from(!internal);
+        self.event(Event::JobOpened { job: id, priority });
+        Ok(Opened::New(id.0))
+    }
+
+    /// The number of a job.
+    pub fn job_number(&self, name: &str) -> Option<u32> {
+        self.names.get(name).copied()
+    }
+
+    /// Adds a part to an open job. The part was checked against those before it and has no layers.
+    pub fn add_part(&mut self, number: u32, part: Part) {
+        let Some(job) = self.jobs.get_mut(&number).filter(|j| j.stage == Stage::Open) else { return };
+        let last = part.last;
+        let (batch, outputs) = job.table.add(part, job.priority);
+        for task in &batch.wanted {
+            if job.wanted.insert(*task, Wanted::Pending).is_none() {
+                job.unsent += 1;
+            }
+        }
+        if !outputs.is_empty() {
+            job.tell(&JobEvent::Outputs(outputs.clone()));
+            job.outputs.extend(outputs);
+        }
+        let id = job.id;
+        self.event(Event::TasksAdded { job: id, batch });
+        if last {
+            self.complete(number);
+        }
+    }
+
+    /// Nothing follows.
+    pub fn complete(&mut self, number: u32) {
+        if let Some(job) = self.jobs.get_mut(&number).filter(|j| j.stage == Stage::Open) {
+            job.stage = Stage::Running;
+            let id = job.id;
+            self.event(Event::JobComplete { job: id });
+        }
+    }
+
+    /// The submission is wrong, incomplete, or nobody wants it any more.
+    pub fn end(&mut self, number: u32, refused: bool, error: String) {
+        let Some(job) = self.jobs.get(&number).filter(|j| j.ended.is_none()) else { return };
+        let id = job.id;
+        self.fail(number, refused, error);
+        self.event(Event::JobCancelled { job: id });
+    }
+
+    fn fail(&mut self, number: u32, refused: bool, error: String) {
+        let peak = self.crew.peak;
+        let Some(job) = self.jobs.get_mut(&number).filter(|j| j.ended.is_none()) else { return };
+        job.ended = Some(Instant::now());
+        job.stage = Stage::Failed { refused, error: error.clone() };
+        let progress = job.progress(peak);
+        job.tell(&JobEvent::Failed { refused, error, progress });
+        job.table.shrink();
+        job.wanted.clear();
+        self.counts.jobs_failed += u64::from(!job.internal);
+    }
+
+    fn told(&mut self, tell: Tell) {
+        match tell {
+            Tell::Ready { task, worker, nbytes } => self.ready(task, worker.0, nbytes),
+            Tell::JobDone { job } => {
+                if let Some(j) = self.jobs.get_mut(&job.0).filter(|j| j.ended.is_none()) {
+                    j.stage = Stage::Done;
+                    j.ended = Some(Instant::now());
+                    self.finished(job.0);
+                }
+            }
+            Tell::JobFailed(failure) => {
+                let error = self.explain_failure(&failure);
+                self.fail(failure.job.0, false, error);
+            }
+            Tell::JobClosed { job } => {
+                self.crew.close(job);
+                if let Some(job) = self.jobs.get_mut(&job.0) {
+                    job.table.shrink();
+                }
+            }
+            Tell::WorkerRetired { worker } => self.crew.retired(worker.0),
+            Tell::RetireBlocked { worker, results, nbytes } => {
+                tracing::warn!(
+                    worker = worker.0, results, nbytes,
+                    "a worker that is to leave holds results for which no other worker has room"
+                );
+            }
+        }
+    }
+
+    fn explain_failure(&self, failure: &Failure) -> String {
+        let key = |t: &TaskId| self.jobs.get(&t.job.0).map_or_else(|| "a task".into(), |j| j.table.key(t.local));
+        let Some(task) = &failure.task else { return failure.reason.to_string() };
+        let mut text = format!("task {} ({}): {}", key(task), failure.class, failure.reason);
+        let dependents: Vec<String> = failure.chain.iter().filter(|t| *t != task).map(key).collect();
+        if !dependents.is_empty() {
+            text += &format!("; needed by {}", dependents.join(", then "));
+        }
+        text
+    }
+
+    /// Tells core that these results need not be kept, once the core's own news are handled.
+    pub(super) fn release(&mut self, job: JobId, tasks: Vec<u32>) {
+        self.follow.push(Event::Released { job, tasks });
+    }
+
+    /// The small result that came with the report, if it did.
+    pub(super) fn arrived(&mut self, task: TaskId) -> Option<Value> {
+        self.arrived.remove(&key(task))
+    }
+
+    /// A job, for people.
+    pub fn view(&self, number: u32) -> Option<JobView> {
+        let job = self.jobs.get(&number)?;
+        let (state, error) = match &job.stage {
+            Stage::Open => ("open", None),
+            Stage::Running => ("running", None),
+            Stage::Done => ("done", None),
+            Stage::Failed { error, .. } => ("failed", Some(error.clone())),
+        };
+        Some(JobView {
+            name: job.name.clone(),
+            state,
+            error,
+            progress: job.progress(self.crew.peak),
+            outputs: job.outputs.iter().map(|o| o.name.clone()).collect(),
+        })
+    }
+
+    /// The jobs, oldest first.
+    pub fn views(&self) -> Vec<JobView> {
+        let mut numbers: Vec<u32> = self.jobs.iter().filter(|(_, j)| !j.internal).map(|(n, _)| *n).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().filter_map(|n| self.view(n)).collect()
+    }
+
+    /// Runs and seconds by template name, over all jobs that are kept.
+    pub fn templates(&self) -> Vec<(String, u64, f64)> {
+        let mut sums: HashMap<&str, (u64, f64)> = HashMap::new();
+        for (name, runs, seconds) in self.jobs.values().flat_map(|j| j.table.classes()) {
+            let sum = sums.entry(name).or_default();
+            sum.0 += runs;
+            sum.1 += seconds;
+        }
+        let mut sums: Vec<_> = sums.into_iter().map(|(name, (runs, s))| (name.to_string(), runs, s)).collect();
+        sums.sort_by(|a, b| a.0.cmp(&b.0));
+        sums
+    }
+
+    /// Since when the scheduler is idle, in seconds since 1970.
+    pub fn idle_since(&mut self) -> Option<f64> {
+        let busy = self.counts.planning > 0 || self.jobs.values().any(|j| j.ended.is_none());
+        if busy {
+            self.idle_since = None;
+        } else if self.idle_since.is_none() {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            self.idle_since = Some(now.unwrap_or_default().as_secs_f64());
+        }
+        self.idle_since
+    }
+
+    /// Finds a task by its key: in one job, or in the newest that has it.
+    ///
+    /// # Errors
+    /// Names what is not there.
+    pub fn explain(&self, job: Option<&str>, key: &str) -> Result<String, String> {
+        let numbers: Vec<u32> = match job {
+            Some(name) => vec![self.job_number(name).ok_or_else(|| format!("there is no job {name:?}"))?],
+            None => {
+                let mut all: Vec<u32> = self.jobs.keys().copied().collect();
+                all.sort_unstable_by(|a, b| b.cmp(a));
+                all
+            }
+        };
+        for number in numbers {
+            let Some(job) = self.jobs.get(&number) else { continue };
+            let Some(local) = job.table.find(key) else { continue };
+            let what = match &job.stage {
+                Stage::Failed { error, .. } => format!("the job failed: {error}"),
+                _ => self.core_explains(TaskId { job: job.id, local }),
+            };
+            return Ok(format!("task {} of job {}: {what}", job.table.key(local), job.name));
+        }
+        Err(format!("no job has a task {key:?}; keys are written as x or ('x', 0, 1)"))
+    }
+
+    fn core_explains(&self, task: TaskId) -> String {
+        match self.core.explain(task) {
+            Some(explanation) => explanation.to_string(),
+            None => "it is computed and its job is closed".into(),
+        }
+    }
+
+    /// What time brings: progress to tell, jobs to forget, workers to give up.
+    pub fn tick(&mut self) {
+        let now = Instant::now();
+        let peak = self.crew.peak;
+        for job in self.jobs.values_mut() {
+            if job.subscriber.is_none() || job.ended.is_some() {
+                continue;
+            }
+            let progress = job.progress(peak);
+            if (progress.tasks, progress.done) != job.told {
+                job.told = (progress.tasks, progress.done);
+                job.tell(&JobEvent::Progress(progress));
+            }
+        }
+        let keep = self.settings.keep;
+        let old: Vec<u32> = self
+            .jobs
+            .iter()
+            .filter(|(_, j)| j.ended.is_some_and(|e| j.internal || now.duration_since(e) > keep))
+            .map(|(n, _)| *n)
+            .collect();
+        old.into_iter().for_each(|number| self.forget(number));
+        let silence = self.settings.worker_timeout;
+        if silence > Duration::ZERO {
+            let silent: Vec<u32> = self
+                .crew
+                .workers
+                .iter()
+                .filter(|(_, w)| matches!(w.link, Link::Remote(_)) && now.duration_since(w.seen) > silence)
+                .map(|(id, _)| *id)
+                .collect();
+            for id in silent {
+                tracing::warn!(worker = id, ?silence, "gave up a worker that said nothing");
+                self.lost(id);
+            }
+        }
+    }
+
+    /// Drops a job that has ended, with its results.
+    pub fn forget(&mut self, number: u32) {
+        if let Some(job) = self.jobs.remove(&number) {
+            self.names.remove(&job.name);
+            self.event(Event::JobCancelled { job: job.id });
+        }
+    }
+
+    /// Subscribes to a job. Takes the place of an earlier subscriber.
+    pub fn subscribe(&mut self, number: u32, subscriber: Subscriber) {
+        self.attach(number, subscriber);
+    }
+}

@@ -1,0 +1,225 @@
+//! The worker without its sockets.
+
+use super::shared::{After, Batch, Shared};
+use super::threads;
+use crate::net::message::{Memory, Report};
+use dask_array::Value;
+use dask_core::TaskId;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Where an engine's reports and requests go.
+pub trait Outlet: Send + Sync {
+    /// Takes a report, and the values of its `small` results. Reports come in order. Must not wait.
+    fn report(&self, report: Report, small: Vec<Value>);
+
+    /// Acts on what was reported, on a compute thread that has nothing better to do.
+    fn settle(&self);
+
+    /// Asks a peer for results; [`Engine::landed`] or [`Engine::not_fetched`] answers. Must not wait.
+    fn fetch(&self, from: u32, tasks: Vec<TaskId>);
+}
+
+/// How an engine runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The number that the scheduler gave this worker.
+    pub id: u32,
+    /// Tasks that it runs at a time.
+    pub threads: usize,
+    /// Directories below which tasks read and write files.
+    pub data_dirs: Vec<PathBuf>,
+    /// How long an idle thread looks for work before it sleeps.
+    pub spin: Duration,
+}
+
+/// See the module.
+pub struct Engine {
+    shared: Mutex<Shared>,
+    wake: Condvar,
+    outlet: Box<dyn Outlet>,
+    settings: Settings,
+    started: Instant,
+    /// Held while a report is taken and handed over, so that reports keep their order.
+    reporting: Mutex<()>,
+    /// Nanoseconds since `started` at the last report.
+    reported: AtomicU64,
+    /// Tasks that could start; a hint that needs no lock.
+    pub(super) ready: AtomicUsize,
+}
+
+impl Engine {
+    /// Starts the compute threads. They end after [`Engine::stop`].
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn start(settings: Settings, outlet: Box<dyn Outlet>) -> std::io::Result<Arc<Engine>> {
+        let shared = Shared::new(&settings);
+        let engine = Arc::new(Engine {
+            shared: Mutex::new(shared),
+            wake: Condvar::new(),
+            outlet,
+            settings,
+            started: Instant::now(),
+            reporting: Mutex::new(()),
+            reported: AtomicU64::new(0),
+            ready: AtomicUsize::new(0),
+        });
+        for n in 0..engine.settings.threads {
+            let engine = Arc::clone(&engine);
+            std::thread::Builder::new().name(format!("compute-{n}")).spawn(move || threads::run(&engine))?;
+        }
+        Ok(engine)
+    }
+
+    /// Takes orders in. The caller has checked them. Returns whether a report should go out at once.
+    pub fn take(&self, batch: Batch) -> bool {
+        let mut shared = self.lock();
+        let after = shared.take(batch);
+        self.release(shared, after)
+    }
+
+    /// A result came from a peer. Returns whether a report should go out at once.
+    pub fn landed(&self, values: Vec<(TaskId, Value)>) -> bool {
+        let mut shared = self.lock();
+        let mut after = After::default();
+        for (task, value) in values {
+            after.urgent |= shared.landed(task, value, &mut after.dropped);
+        }
+        self.release(shared, after)
+    }
+
+    /// A peer did not give these results.
+    pub fn not_fetched(&self, from: u32, tasks: impl IntoIterator<Item = TaskId>) {
+        {
+            let mut shared = self.lock();
+            tasks.into_iter().for_each(|task| shared.not_fetched(task, from));
+        }
+        self.flush();
+    }
+
+    /// Unlocks, then does what has to be done without the lock.
+    fn release(&self, shared: MutexGuard<'_, Shared>, after: After) -> bool {
+        let ready = shared.ready();
+        let sleepers = shared.sleepers;
+        self.ready.store(ready, Ordering::Relaxed);
+        drop(shared);
+        for _ in 0..sleepers.min(ready) {
+            self.wake.notify_one();
+        }
+        let mut fetch = after.fetch;
+        fetch.sort_by_key(|(from, _)| *from);
+        for group in fetch.chunk_by(|a, b| a.0 == b.0) {
+            self.outlet.fetch(group[0].0, group.iter().map(|(_, task)| *task).collect());
+        }
+        after.urgent
+    }
+
+    /// A result, if this worker keeps it.
+    pub fn get(&self, task: TaskId) -> Option<Value> {
+        self.lock().get(task)
+    }
+
+    /// Hands over what is to be reported.
+    pub fn flush(&self) {
+        let _in_order = self.reporting.lock().unwrap_or_else(|e| e.into_inner());
+        self.reported.store(self.now(), Ordering::Relaxed);
+        let (report, small) = self.lock().report();
+        if !report.is_empty() {
+            self.outlet.report(report, small);
+        }
+    }
+
+    /// See [`Outlet::settle`].
+    pub(super) fn settle(&self) {
+        self.outlet.settle();
+    }
+
+    /// What there is to say about memory. `limit` is 0 when there is none.
+    pub fn memory(&self, limit: u64) -> Memory {
+        let mut process = super::memory::resident();
+        let over = |bytes: u64| limit > 0 && bytes as f64 > 0.80 * limit as f64;
+        if over(process) && dask_array::buffer::release_pool() > 0 {
+            process = super::memory::resident();
+        }
+        let mut shared = self.lock();
+        let paused = over(process);
+        let woken = shared.paused && !paused;
+        shared.paused = paused;
+        let memory = Memory {
+            process,
+            peak: super::memory::peak(),
+            managed: shared.stored,
+            paused,
+            queued: (shared.ready() + shared.waiting() + shared.running) as u64,
+        };
+        if woken {
+            self.release(shared, After::default());
+        }
+        memory
+    }
+
+    /// Numbers for the metrics.
+    pub fn stats(&self) -> Stats {
+        let shared = self.lock();
+        Stats {
+            ready: shared.ready() as u64,
+            waiting: shared.waiting() as u64,
+            executing: shared.running as u64,
+            memory: shared.results() as u64,
+            managed: shared.stored,
+            ran: shared.ran,
+        }
+    }
+
+    /// Gives up everything: queued tasks and results are dropped, running tasks stop soon, threads end.
+    pub fn stop(&self) {
+        let after = self.lock().shut();
+        self.wake.notify_all();
+        drop(after);
+    }
+
+    /// How this engine runs.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(super) fn sleep<'a>(&self, mut shared: MutexGuard<'a, Shared>) -> MutexGuard<'a, Shared> {
+        shared.sleepers += 1;
+        let mut shared = self.wake.wait(shared).unwrap_or_else(|e| e.into_inner());
+        shared.sleepers -= 1;
+        shared
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    /// Nanoseconds since the last report.
+    pub(super) fn unreported(&self) -> u64 {
+        self.now().saturating_sub(self.reported.load(Ordering::Relaxed))
+    }
+}
+
+/// Numbers for the metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Tasks that could start.
+    pub ready: u64,
+    /// Tasks that wait for inputs from peers.
+    pub waiting: u64,
+    /// Tasks that run.
+    pub executing: u64,
+    /// Results kept.
+    pub memory: u64,
+    /// Their bytes.
+    pub managed: u64,
+    /// Tasks that ran since the start.
+    pub ran: u64,
+}

@@ -1,0 +1,531 @@
+//! What a worker's threads share, under one lock: results, queued tasks, and what is to be reported.
+//!
+//! Everything here is short: no task runs, nothing is sent and nothing large is freed while the lock is held.
+
+use super::Settings;
+use crate::ids::{IdMap, key};
+use crate::net::message::{self, Failed, Missing, Orders, Report, Tasks};
+use dask_array::{Chunk, Context, Prepared, Value};
+use dask_core::{JobId, TaskId};
+use dask_plan::plan::Body;
+use std::collections::{BinaryHeap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Orders and the blobs that came with them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The columns.
+    pub orders: Orders,
+    /// The payloads, as one-dimensional uint8 chunks.
+    pub blobs: Vec<Chunk>,
+}
+
+/// A wanted result up to this size goes to the scheduler with the report that its task is done.
+const SMALL: usize = 64 << 10;
+
+/// Threads take tasks worth this many nanoseconds at a time: enough to pay for the lock.
+const SLICE: u64 = 20_000;
+
+/// Tasks taken at a time at most.
+const MOST: usize = 32;
+
+const NO_BLOB: u32 = u32::MAX;
+
+/// A body, ready to run.
+pub(super) struct Class {
+    prepared: Result<Prepared, String>,
+    rank: i32,
+    args: usize,
+    context: Arc<Context>,
+    /// Moving average of a run's nanoseconds; 0 when none is known.
+    nanos: AtomicU64,
+}
+
+impl Class {
+    fn learn(&self, nanos: u64) {
+        let old = self.nanos.load(Ordering::Relaxed);
+        let new = if old == 0 { nanos } else { old - old / 4 + nanos / 4 };
+        self.nanos.store(new.max(1), Ordering::Relaxed);
+    }
+}
+
+struct Job {
+    classes: Vec<Option<Arc<Class>>>,
+    values: IdMap<u32, Value>,
+    context: Arc<Context>,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// A task that was ordered and has not started.
+pub(super) struct Task {
+    pub(super) id: TaskId,
+    class: Arc<Class>,
+    batch: Arc<Batch>,
+    index: u32,
+    inputs: (u32, u32),
+    args: u32,
+    blob: u32,
+    wanted: bool,
+}
+
+/// A task that a thread has taken, with everything that it needs.
+pub(super) struct Taken {
+    pub(super) task: Task,
+    pub(super) inputs: Vec<Value>,
+}
+
+/// What became of a task.
+pub(super) struct Ran {
+    pub(super) task: Task,
+    pub(super) result: Result<Value, String>,
+    pub(super) nanos: u64,
+}
+
+impl Task {
+    /// Nanoseconds that it is expected to take; `None` when none of its class ran here yet.
+    pub(super) fn expected(&self) -> Option<u64> {
+        Some(self.class.nanos.load(Ordering::Relaxed)).filter(|n| *n > 0)
+    }
+
+    pub(super) fn run(&self, inputs: Vec<Value>) -> Result<Value, dask_array::Error> {
+        let args = &self.batch.orders.args[self.args as usize..self.args as usize + self.class.args];
+        match &self.class.prepared {
+            Ok(prepared) => prepared.run(inputs, args, &self.class.context),
+            Err(error) => Err(dask_array::Error::Operand(error.clone())),
+        }
+    }
+
+    fn input_ids(&self) -> impl Iterator<Item = TaskId> + '_ {
+        (self.inputs.0..self.inputs.0 + self.inputs.1).map(|i| self.batch.orders.inputs.at(i as usize))
+    }
+
+    fn order(&self) -> (i32, JobId, u32) {
+        (self.class.rank, self.id.job, self.id.local)
+    }
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Task) -> bool {
+        self.order() == other.order()
+    }
+}
+impl Eq for Task {}
+impl PartialOrd for Task {
+    fn partial_cmp(&self, other: &Task) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Task {
+    /// The heap gives its greatest first, which is what sorts first here.
+    fn cmp(&self, other: &Task) -> std::cmp::Ordering {
+        other.order().cmp(&self.order())
+    }
+}
+
+struct Waiting {
+    task: Task,
+    missing: u32,
+}
+
+/// Who waits for an input that is on its way.
+enum Waiter {
+    Task(u64),
+    /// The scheduler, which ordered a replica.
+    Scheduler,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// This worker's number.
+    me: u32,
+    threads: usize,
+    data_dirs: Vec<PathBuf>,
+    jobs: IdMap<u32, Job>,
+    ready: BinaryHeap<Task>,
+    waiting: IdMap<u64, Waiting>,
+    waiters: IdMap<u64, Vec<Waiter>>,
+    report: Report,
+    small: Vec<Value>,
+    /// Bytes of all results kept.
+    pub(super) stored: u64,
+    /// Tasks that threads have taken.
+    pub(super) running: usize,
+    /// Threads that sleep.
+    pub(super) sleepers: usize,
+    pub(super) paused: bool,
+    pub(super) stop: bool,
+    /// Tasks that ran, for the metrics.
+    pub(super) ran: u64,
+}
+
+/// What the caller has to do once the lock is released.
+#[derive(Default)]
+pub(super) struct After {
+    /// To ask peers for: worker and result.
+    pub(super) fetch: Vec<(u32, TaskId)>,
+    /// To drop.
+    pub(super) dropped: Vec<Value>,
+    /// The scheduler waits for what is to be reported.
+    pub(super) urgent: bool,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings) -> Shared {
+        let Settings { id, threads, data_dirs, .. } = settings.clone();
+        Shared { me: id, threads, data_dirs, ..Shared::default() }
+    }
+
+    /// Takes orders in.
+    pub(super) fn take(&mut self, batch: Batch) -> After {
+        let mut after = After::default();
+        let batch = Arc::new(batch);
+        let orders = &batch.orders;
+        for task in orders.free.iter() {
+            if let Some(value) = self.jobs.get_mut(&task.job.0).and_then(|j| j.values.remove(&task.local)) {
+                self.stored -= value.held_bytes() as u64;
+                after.dropped.push(value);
+            }
+        }
+        orders.classes.iter().for_each(|c| self.add_class(c));
+        self.add_tasks(&batch, &mut after);
+        if let Some(recall) = &orders.recall {
+            self.recall(recall);
+            after.urgent = true;
+        }
+        for (i, task) in orders.fetch.iter().enumerate() {
+            let from = orders.fetch_from[i];
+            if self.holds(task) {
+                self.report.landed.push(task);
+                after.urgent = true;
+            } else {
+                self.await_input(task, from, Waiter::Scheduler, &mut after);
+            }
+        }
+        orders.closed.iter().for_each(|job| self.close(*job, &mut after));
+        after
+    }
+
+    fn job(&mut self, job: u32) -> &mut Job {
+        let data_dirs = &self.data_dirs;
+        self.jobs.entry(job).or_insert_with(|| {
+            let cancelled = Arc::new(AtomicBool::new(false));
+            let context = Arc::new(Context { data_dirs: data_dirs.clone(), cancelled: Arc::clone(&cancelled) });
+            Job { classes: vec![], values: IdMap::default(), context, cancelled }
+        })
+    }
+
+    fn add_class(&mut self, class: &message::Class) {
+        let job = self.job(class.job);
+        let Body::Program(program) = &class.template.body;
+        let args = program.args as usize;
+        let prepared = Prepared::new(program.clone()).map_err(|e| format!("template {:?}: {e}", class.template.name));
+        let index = class.class as usize;
+        if job.classes.len() <= index {
+            job.classes.resize_with(index + 1, || None);
+        }
+        job.classes[index] = Some(Arc::new(Class {
+            prepared,
+            rank: class.rank,
+            args,
+            context: Arc::clone(&job.context),
+            nanos: AtomicU64::new(0),
+        }));
+    }
+
+    fn add_tasks(&mut self, batch: &Arc<Batch>, after: &mut After) {
+        let orders = &batch.orders;
+        let (mut inputs, mut args, mut wanted, mut blob) = (0, 0, 0, 0);
+        let mut last: Option<(u32, u32, Arc<Class>)> = None;
+        for (index, id) in orders.compute.iter().enumerate() {
+            let (job, number) = (id.job.0, orders.class[index]);
+            let class = match &last {
+                Some((j, n, class)) if *j == job && *n == number => Arc::clone(class),
+                _ => {
+                    let known = self.jobs.get(&job).and_then(|j| j.classes.get(number as usize));
+                    let Some(class) = known.cloned().flatten() else {
+                        self.fail(id, format!("class {number} of the job was never sent to this worker"), vec![]);
+                        after.urgent = true;
+                        // Without the class the rest of the columns cannot be read.
+                        return;
+                    };
+                    last = Some((job, number, Arc::clone(&class)));
+                    class
+                }
+            };
+            let count = orders.input_counts[index];
+            let task_args = class.args;
+            let mut task = Task {
+                id,
+                class,
+                batch: Arc::clone(batch),
+                index: index as u32,
+                inputs: (inputs, count),
+                args,
+                blob: NO_BLOB,
+                wanted: false,
+            };
+            inputs += count;
+            args += task_args as u32;
+            if orders.wanted.get(wanted) == Some(&task.index) {
+                task.wanted = true;
+                wanted += 1;
+            }
+            if orders.blob_tasks.get(blob) == Some(&task.index) {
+                task.blob = orders.blobs[blob];
+                blob += 1;
+            }
+            if args as usize > orders.args.len() {
+                self.fail(id, format!("{} arguments came, {args} were needed", orders.args.len()), vec![]);
+                after.urgent = true;
+                return;
+            }
+            self.queue(task, after);
+        }
+    }
+
+    /// Queues a task: ready, or waiting for inputs from peers.
+    fn queue(&mut self, task: Task, after: &mut After) {
+        let mut absent: Vec<(TaskId, u32)> = vec![];
+        for i in 0..task.inputs.1 {
+            let at = (task.inputs.0 + i) as usize;
+            let (input, from) = (task.batch.orders.inputs.at(at), task.batch.orders.from[at]);
+            if from != self.me && !self.holds(input) && !absent.iter().any(|(seen, _)| *seen == input) {
+                absent.push((input, from));
+            }
+        }
+        if absent.is_empty() {
+            self.ready.push(task);
+            return;
+        }
+        let waiter = key(task.id);
+        for (input, from) in &absent {
+            self.await_input(*input, *from, Waiter::Task(waiter), after);
+        }
+        self.waiting.insert(waiter, Waiting { task, missing: absent.len() as u32 });
+    }
+
+    fn await_input(&mut self, input: TaskId, from: u32, waiter: Waiter, after: &mut After) {
+        let waiters = self.waiters.entry(key(input)).or_default();
+        if waiters.is_empty() {
+            after.fetch.push((from, input));
+        }
+        waiters.push(waiter);
+    }
+
+    fn holds(&self, task: TaskId) -> bool {
+        self.jobs.get(&task.job.0).is_some_and(|j| j.values.contains_key(&task.local))
+    }
+
+    /// A result, if this worker keeps it.
+    pub(super) fn get(&self, task: TaskId) -> Option<Value> {
+        self.jobs.get(&task.job.0)?.values.get(&task.local).cloned()
+    }
+
+    fn keep(&mut self, task: TaskId, value: Value, dropped: &mut Vec<Value>) -> bool {
+        let Some(job) = self.jobs.get_mut(&task.job.0) else {
+            dropped.push(value);
+            return false;
+        };
+        self.stored += value.held_bytes() as u64;
+        if let Some(old) = job.values.insert(task.local, value) {
+            self.stored -= old.held_bytes() as u64;
+            dropped.push(old);
+        }
+        true
+    }
+
+    /// Gives the tasks back that have not started.
+    fn recall(&mut self, recall: &Tasks) {
+        let asked: HashSet<u64> = recall.iter().map(key).collect();
+        let mut returned = Tasks::default();
+        self.ready.retain(|task| {
+            let back = asked.contains(&key(task.id));
+            if back {
+                returned.push(task.id);
+            }
+            !back
+        });
+        for task in recall.iter() {
+            if self.waiting.remove(&key(task)).is_some() {
+                returned.push(task);
+            }
+        }
+        self.report.returned.push(returned);
+    }
+
+    fn close(&mut self, job: u32, after: &mut After) {
+        let Some(gone) = self.jobs.remove(&job) else { return };
+        gone.cancelled.store(true, Ordering::Relaxed);
+        for value in gone.values.into_values() {
+            self.stored -= value.held_bytes() as u64;
+            after.dropped.push(value);
+        }
+        self.ready.retain(|task| task.id.job.0 != job);
+        self.waiting.retain(|_, waiting| waiting.task.id.job.0 != job);
+    }
+
+    /// A result came from a peer. Returns whether the scheduler waits for it.
+    pub(super) fn landed(&mut self, task: TaskId, value: Value, dropped: &mut Vec<Value>) -> bool {
+        let waiters = self.waiters.remove(&key(task)).unwrap_or_default();
+        if !self.keep(task, value, dropped) {
+            return false;
+        }
+        self.report.landed.push(task);
+        let mut urgent = false;
+        for waiter in waiters {
+            match waiter {
+                Waiter::Scheduler => urgent = true,
+                Waiter::Task(waiter) => {
+                    if let Some(waiting) = self.waiting.get_mut(&waiter) {
+                        waiting.missing -= 1;
+                        if waiting.missing == 0
+                            && let Some(waiting) = self.waiting.remove(&waiter)
+                        {
+                            self.ready.push(waiting.task);
+                        }
+                    }
+                }
+            }
+        }
+        urgent
+    }
+
+    /// A peer did not give a result.
+    pub(super) fn not_fetched(&mut self, input: TaskId, from: u32) {
+        let pair = |t: TaskId| (t.job.0, t.local);
+        for waiter in self.waiters.remove(&key(input)).unwrap_or_default() {
+            match waiter {
+                Waiter::Scheduler => {
+                    self.report.unfetched.push(Missing { task: pair(input), input: pair(input), from });
+                }
+                Waiter::Task(waiter) => {
+                    if let Some(waiting) = self.waiting.remove(&waiter) {
+                        self.report.missing.push(Missing { task: pair(waiting.task.id), input: pair(input), from });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes tasks to run, with their inputs: as many as pay for the lock, and no more than this thread's share.
+    pub(super) fn next(&mut self, out: &mut Vec<Taken>) {
+        if self.paused {
+            return;
+        }
+        let share = (self.ready.len() / self.threads.max(1)).clamp(1, MOST);
+        let mut expected = 0;
+        while out.len() < share
+            && expected < SLICE
+            && let Some(task) = self.ready.pop()
+        {
+            let nanos = task.expected().unwrap_or(SLICE);
+            if !out.is_empty() && expected + nanos > 2 * SLICE {
+                self.ready.push(task);
+                break;
+            }
+            expected += nanos;
+            if let Some(inputs) = self.gather(&task) {
+                self.running += 1;
+                out.push(Taken { task, inputs });
+            }
+        }
+    }
+
+    fn gather(&mut self, task: &Task) -> Option<Vec<Value>> {
+        let mut inputs = Vec::with_capacity(task.inputs.1 as usize + 1);
+        for id in task.input_ids() {
+            match self.get(id) {
+                Some(value) => inputs.push(value),
+                None => {
+                    // Freed under us, which only a confused scheduler orders; it computes the input again.
+                    let pair = |t: TaskId| (t.job.0, t.local);
+                    let from = self.me;
+                    self.report.missing.push(Missing { task: pair(task.id), input: pair(id), from });
+                    return None;
+                }
+            }
+        }
+        if task.blob != NO_BLOB {
+            inputs.push(Value::Array(task.batch.blobs[task.blob as usize].clone()));
+        }
+        Some(inputs)
+    }
+
+    /// Keeps a task's result and notes it for the report.
+    pub(super) fn ran(&mut self, ran: Ran, dropped: &mut Vec<Value>) {
+        self.running -= 1;
+        self.ran += 1;
+        let Ran { task, result, nanos } = ran;
+        task.class.learn(nanos);
+        match result {
+            Ok(value) => {
+                let nbytes = value.held_bytes();
+                let small = (task.wanted && nbytes <= SMALL).then(|| value.clone());
+                if !self.keep(task.id, value, dropped) {
+                    return;
+                }
+                if let Some(value) = small {
+                    self.report.small.push(self.report.finished.len() as u32);
+                    self.small.push(value);
+                }
+                self.report.finished.push(task.id);
+                self.report.nbytes.push(nbytes as u64);
+                self.report.nanos.push(nanos);
+            }
+            Err(error) if self.jobs.contains_key(&task.id.job.0) => {
+                let inputs = task.input_ids().filter_map(|t| Some(((t.job.0, t.local), describe(&self.get(t)?)))).collect();
+                self.fail(task.id, error, inputs);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn fail(&mut self, task: TaskId, error: String, inputs: Vec<((u32, u32), String)>) {
+        self.report.failed.push(Failed { task: (task.job.0, task.local), error, inputs });
+    }
+
+    /// What is to be reported, which is then forgotten here.
+    pub(super) fn report(&mut self) -> (Report, Vec<Value>) {
+        (std::mem::take(&mut self.report), std::mem::take(&mut self.small))
+    }
+
+    /// How many tasks the next report names as finished; `None` when there is nothing to report.
+    pub(super) fn pending(&self) -> Option<usize> {
+        (!self.report.is_empty()).then(|| self.report.finished.len())
+    }
+
+    /// Tasks that could start.
+    pub(super) fn ready(&self) -> usize {
+        if self.paused { 0 } else { self.ready.len() }
+    }
+
+    /// Tasks that wait for inputs from peers.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Results kept.
+    pub(super) fn results(&self) -> usize {
+        self.jobs.values().map(|j| j.values.len()).sum()
+    }
+
+    /// Gives up everything.
+    pub(super) fn shut(&mut self) -> After {
+        self.stop = true;
+        let mut after = After::default();
+        let jobs: Vec<u32> = self.jobs.keys().copied().collect();
+        jobs.into_iter().for_each(|job| self.close(job, &mut after));
+        after
+    }
+}
+
+/// What a value is, for people.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Array(chunk) => format!("{} {:?}, {} bytes", chunk.dtype(), chunk.shape(), chunk.nbytes()),
+        Value::Tuple(values) => format!("({})", values.iter().map(describe).collect::<Vec<_>>().join("; ")),
+    }
+}

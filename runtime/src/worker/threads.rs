@@ -1,0 +1,100 @@
+//! The compute threads.
+//!
+//! A thread takes several small tasks at a time, runs them without the lock, and gives the results back when it takes the
+//! next ones. Reports go out when there is nothing to run, when the last one is [`REPORT_EVERY`] ago, and before a task
+//! that may take long.
+
+use super::engine::Engine;
+use super::shared::{Ran, Taken, Task};
+use dask_array::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Nanoseconds between reports under load.
+const REPORT_EVERY: u64 = 100_000;
+
+/// Finished tasks that are not held back any longer.
+const REPORT_AT: usize = 512;
+
+pub(super) fn run(engine: &Engine) {
+    let (mut taken, mut ran, mut dropped) = (vec![], vec![], vec![]);
+    loop {
+        let mut shared = engine.lock();
+        ran.drain(..).for_each(|r| shared.ran(r, &mut dropped));
+        shared.next(&mut taken);
+        if taken.is_empty() && !shared.stop {
+            if shared.pending().is_some() {
+                drop(shared);
+                dropped.clear();
+                engine.flush();
+                engine.settle();
+                continue;
+            }
+            if dropped.is_empty() {
+                drop(shared);
+                if look(engine) {
+                    continue;
+                }
+                shared = engine.lock();
+                if shared.ready() == 0 && shared.pending().is_none() && !shared.stop {
+                    shared = engine.sleep(shared);
+                }
+            }
+        }
+        if shared.stop {
+            return;
+        }
+        engine.ready.store(shared.ready(), Ordering::Relaxed);
+        let pending = shared.pending();
+        drop(shared);
+        // Freeing large memory takes long, so it happens without the lock.
+        dropped.clear();
+        if let Some(finished) = pending
+            && !taken.is_empty()
+        {
+            let long = taken.iter().any(|t| t.task.expected().is_none_or(|nanos| nanos > REPORT_EVERY));
+            if long || finished >= REPORT_AT || engine.unreported() > REPORT_EVERY {
+                engine.flush();
+                engine.settle();
+            }
+        }
+        let mut from = Instant::now();
+        for task in taken.drain(..) {
+            let Taken { task, inputs } = task;
+            let result = compute(&task, inputs);
+            let to = Instant::now();
+            let nanos = (to - from).as_nanos() as u64;
+            from = to;
+            ran.push(Ran { task, result, nanos });
+        }
+    }
+}
+
+/// Looks for work for a moment, without the lock. Sleeping and being woken costs more than most tasks.
+fn look(engine: &Engine) -> bool {
+    let spin = engine.settings().spin;
+    if spin == Duration::ZERO {
+        return false;
+    }
+    let until = Instant::now() + spin;
+    while Instant::now() < until {
+        if engine.ready.load(Ordering::Relaxed) > 0 {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+fn compute(task: &Task, inputs: Vec<Value>) -> Result<Value, String> {
+    match catch_unwind(AssertUnwindSafe(|| task.run(inputs))) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("it panicked: {}", said(&*panic))),
+    }
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
