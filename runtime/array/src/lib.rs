@@ -3,7 +3,11 @@
 
 pub mod buffer;
 pub mod chunk;
+mod elementwise;
+mod fuse;
+mod math;
 mod ops;
+mod reduce;
 pub mod run;
 pub mod value;
 
