@@ -327,7 +327,7 @@ impl Chunk {
         if self.is_contiguous() {
             return self.clone();
         }
-        crate::with_dtype!(self.dtype, T => Chunk::from_array(&self.view::<T>()))
+        crate::copy::contiguous(self)
     }
 
     /// The single element of a chunk of one.

@@ -3,10 +3,12 @@
 
 pub mod buffer;
 pub mod chunk;
+mod copy;
 mod elementwise;
 mod fuse;
 mod math;
 mod ops;
+mod random;
 mod reduce;
 pub mod run;
 pub mod value;

@@ -3,7 +3,7 @@
 //! The arcsine's argument is halved above 1/2 as in FDLIBM; the arctangent's is turned by pi / 4 and pi / 2 as in Cephes
 //! (Moshier). The polynomials interpolate at Chebyshev nodes.
 
-use super::level::{Level, mul_add};
+use super::level::Level;
 use super::poly;
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 

@@ -13,6 +13,9 @@ mod power;
 mod power_table;
 mod trig;
 
+#[cfg(test)]
+mod tests;
+
 use crate::elementwise::kernel::{Map1, Map2};
 use level::{Level, mul_add};
 
