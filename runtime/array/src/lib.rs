@@ -4,13 +4,17 @@
 pub mod buffer;
 pub mod chunk;
 mod copy;
-mod ops;
-mod random;
+mod elementwise;
 pub mod encode;
+mod fuse;
 pub mod io;
 pub mod json;
+mod math;
+mod ops;
 #[cfg(test)]
 mod python;
+mod random;
+mod reduce;
 pub mod run;
 pub mod show;
 pub mod value;
