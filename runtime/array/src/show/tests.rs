@@ -125,7 +125,7 @@ fn random_arrays_print_as_numpy_prints_them() {
     for seed in 0..4000u64 {
         let x = random_array(&mut rand_pcg::Pcg64Mcg::seed_from_u64(seed));
         let shape: Vec<u64> = x.shape().iter().map(|&n| n as u64).collect();
-        let file = [npy::header(x.dtype(), false, &shape), x.as_bytes().unwrap().to_vec()].concat();
+        let file = [npy::header(x.dtype(), &shape), x.as_bytes().unwrap().to_vec()].concat();
         std::fs::write(dir.path().join(format!("{seed}.npy")), file).unwrap();
         arrays.push(x);
     }
