@@ -8,6 +8,7 @@ pub mod decode;
 pub mod dtype;
 pub mod expand;
 pub mod infer;
+mod lower;
 pub mod order;
 pub mod plan;
 pub mod program;
