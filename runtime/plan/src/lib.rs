@@ -12,6 +12,7 @@ mod lower;
 pub mod order;
 pub mod plan;
 pub mod program;
+pub mod text;
 
 pub use builder::{
     Array, AxisChunks, BuildError, Builder, ChunkSpec, Index, Nested, Operand, normalize_chunks,

@@ -469,9 +469,10 @@ impl Op {
     /// The same numbers, for changing them.
     pub fn ints_mut(&mut self) -> Vec<&mut Int> {
         match self {
-            Op::Full { shape, .. } | Op::FromBytes { shape, .. } | Op::Reshape { shape } | Op::BroadcastTo { shape } => {
-                shape.iter_mut().collect()
-            }
+            Op::Full { shape, .. }
+            | Op::FromBytes { shape, .. }
+            | Op::Reshape { shape }
+            | Op::BroadcastTo { shape } => shape.iter_mut().collect(),
             Op::Arange { offset, len, .. } | Op::Linspace { offset, len, .. } => vec![offset, len],
             Op::Eye { row, col, shape, .. } => [row, col].into_iter().chain(shape).collect(),
             Op::Random { block, shape, .. } => [block].into_iter().chain(shape).collect(),

@@ -27,7 +27,9 @@ pub fn normalize_chunks(spec: &ChunkSpec, shape: &[u64], dtype: DType) -> Result
     for (axis, (&n, c)) in shape.iter().zip(&each).enumerate() {
         chunks[axis] = match c {
             AxisChunks::Whole => vec![n],
-            AxisChunks::Size(0) if n > 0 => return err!("chunks of 0 items along axis {axis}; use -1 for one chunk"),
+            AxisChunks::Size(0) if n > 0 => {
+                return err!("chunks of 0 items along axis {axis}; use -1 for one chunk");
+            }
             AxisChunks::Size(size) => split(n, *size, axis)?,
             AxisChunks::Sizes(sizes) => {
                 let total = sizes.iter().try_fold(0u64, |t, &s| t.checked_add(s));

@@ -10,7 +10,13 @@ impl Builder {
     ///
     /// # Errors
     /// When edges do not ascend, or weights have another shape.
-    pub fn histogram(&mut self, x: Array, edges: &[f64], weights: Option<Array>, density: bool) -> Result<Array> {
+    pub fn histogram(
+        &mut self,
+        x: Array,
+        edges: &[f64],
+        weights: Option<Array>,
+        density: bool,
+    ) -> Result<Array> {
         if edges.len() < 2 || edges.windows(2).any(|w| !(w[0] <= w[1])) {
             return err!("histogram needs at least two edges that ascend, not {edges:?}");
         }
@@ -19,7 +25,13 @@ impl Builder {
         let edges_array = self.floats(edges)?;
         let (x, weights) = self.same_chunks(x, weights, "histogram")?;
         let dtype = weights.map_or(DType::Int64, |w| self.dtype(w));
-        let dtype = if dtype.kind() == Kind::Complex { DType::Complex128 } else if weights.is_some() { DType::Float64 } else { dtype };
+        let dtype = if dtype.kind() == Kind::Complex {
+            DType::Complex128
+        } else if weights.is_some() {
+            DType::Float64
+        } else {
+            dtype
+        };
         let mut of = vec![(x, self.same(x)), (edges_array, vec![Map::Const(0)])];
         if let Some(w) = weights {
             let w = self.cast(w, dtype)?;
@@ -60,10 +72,19 @@ impl Builder {
     }
 
     /// Weights in the array's chunks.
-    fn same_chunks(&mut self, x: Array, weights: Option<Array>, what: &str) -> Result<(Array, Option<Array>)> {
+    fn same_chunks(
+        &mut self,
+        x: Array,
+        weights: Option<Array>,
+        what: &str,
+    ) -> Result<(Array, Option<Array>)> {
         let Some(w) = weights else { return Ok((x, None)) };
         if self.shape(x) != self.shape(w) {
-            return err!("{what} of shape {} with weights of shape {}", self.shape_text(x), self.shape_text(w));
+            return err!(
+                "{what} of shape {} with weights of shape {}",
+                self.shape_text(x),
+                self.shape_text(w)
+            );
         }
         let chunks = self.common_chunks(&[x, w])?;
         Ok((self.rechunk_to(x, chunks.clone())?, Some(self.rechunk_to(w, chunks)?)))
@@ -95,7 +116,11 @@ impl Builder {
         self.ordered(x, "topk")?;
         let n = match self.shape(x)[axis] {
             Some(n) => n,
-            None => return err!("topk along an axis of unknown length; use where(mask, x, lowest) instead of x[mask]"),
+            None => {
+                return err!(
+                    "topk along an axis of unknown length; use where(mask, x, lowest) instead of x[mask]"
+                );
+            }
         };
         if k == 0 || k.unsigned_abs() > n {
             return err!("topk of {k} items along axis {axis}, which has {n}");
@@ -104,7 +129,8 @@ impl Builder {
         let same = self.same(x);
         let mut chunks = self.chunks(x).to_vec();
         chunks[axis].iter_mut().for_each(|c| *c = (*c).min(k.unsigned_abs()));
-        let leaf = self.blocks(Some(op.clone()), vec![(x, same)], Params::default(), self.dtype(x), chunks.clone());
+        let leaf =
+            self.blocks(Some(op.clone()), vec![(x, same)], Params::default(), self.dtype(x), chunks.clone());
         let best = self.tree(leaf, &[axis], Some(op), None);
         chunks[axis] = vec![k.unsigned_abs()];
         let same = self.same(best);

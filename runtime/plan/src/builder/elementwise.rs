@@ -17,8 +17,12 @@ impl Builder {
         let (_, out) = infer::unary(f, d).map_err(BuildError)?;
         match f {
             // What integers are already.
-            Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Positive if out.kind() <= Kind::Signed => Ok(x),
-            Unary::Positive | Unary::Conjugate | Unary::Real if out == d && d.kind() != Kind::Complex => Ok(x),
+            Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Positive if out.kind() <= Kind::Signed => {
+                Ok(x)
+            }
+            Unary::Positive | Unary::Conjugate | Unary::Real if out == d && d.kind() != Kind::Complex => {
+                Ok(x)
+            }
             Unary::NanToZero | Unary::NanToOne if d.kind() <= Kind::Signed => Ok(x),
             _ => self.elementwise(Op::Unary(f), &[x], out),
         }
@@ -108,10 +112,17 @@ impl Builder {
     ///
     /// # Errors
     /// When there is no bound, or the shapes do not broadcast.
-    pub fn clip(&mut self, x: impl Into<Operand>, low: Option<Operand>, high: Option<Operand>) -> Result<Array> {
+    pub fn clip(
+        &mut self,
+        x: impl Into<Operand>,
+        low: Option<Operand>,
+        high: Option<Operand>,
+    ) -> Result<Array> {
         let x = x.into();
         let saturate = |o: Operand| match (x, o) {
-            (Operand::Array(a), Operand::Scalar(s)) if !infer::fits(s, self.dtype(a).promote_weak(s.kind())) => {
+            (Operand::Array(a), Operand::Scalar(s))
+                if !infer::fits(s, self.dtype(a).promote_weak(s.kind())) =>
+            {
                 let (lowest, highest) = infer::bounds(self.dtype(a)).unwrap_or((0, 0));
                 let below = matches!(s, Scalar::Int(i) if i128::from(i) < lowest);
                 let bound = if below { lowest } else { highest };
@@ -172,19 +183,23 @@ impl Builder {
         for &a in of {
             let own = self.chunks(a);
             let lead = ndim - own.len();
-            let broadcast: Vec<bool> = own.iter().enumerate().map(|(i, c)| *c == [1] && chunks[lead + i] != [1]).collect();
+            let broadcast: Vec<bool> =
+                own.iter().enumerate().map(|(i, c)| *c == [1] && chunks[lead + i] != [1]).collect();
             let target = own
                 .iter()
                 .enumerate()
                 .map(|(i, c)| if broadcast[i] { c.clone() } else { chunks[lead + i].clone() })
                 .collect();
             let a = self.rechunk_to(a, target)?;
-            let maps =
-                broadcast.iter().enumerate().map(|(i, &b)| if b { Map::Const(0) } else { Map::Axis((lead + i) as u32) });
+            let maps = broadcast
+                .iter()
+                .enumerate()
+                .map(|(i, &b)| if b { Map::Const(0) } else { Map::Axis((lead + i) as u32) });
             inputs.push((a, maps.collect()));
         }
         let shape: Option<Vec<u64>> = chunks.iter().map(|c| super::extent(c)).collect();
-        let bytes = shape.map(|s| s.iter().try_fold(dtype.itemsize() as u64, |n, &s| n.checked_mul(s.max(1))));
+        let bytes =
+            shape.map(|s| s.iter().try_fold(dtype.itemsize() as u64, |n, &s| n.checked_mul(s.max(1))));
         if bytes.is_some_and(|b| b.is_none_or(|b| b > i64::MAX as u64)) {
             return err!("the broadcast result would take more than 2^63 bytes");
         }

@@ -24,7 +24,14 @@ pub(crate) fn range_pieces(chunks: &[u64], start: u64, len: u64) -> Vec<Piece> {
         let (low, high) = (start.max(at), end.min(at + c));
         if low < high {
             let whole = high - low == c;
-            out.push(Piece { of: 0, src: i as u32, start: (low - at) as i64, len: high - low, step: 1, whole });
+            out.push(Piece {
+                of: 0,
+                src: i as u32,
+                start: (low - at) as i64,
+                len: high - low,
+                step: 1,
+                whole,
+            });
         }
         at += c;
         if at >= end {
@@ -53,7 +60,14 @@ fn compose(outer: &[Vec<Piece>], inner: &[Vec<Piece>]) -> Option<Vec<Vec<Piece>>
         }
         if let [q] = blocks[..] {
             let start = q.start + p.start * q.step;
-            return Some(vec![Piece { of: q.of, src: q.src, start, len: p.len, step: p.step * q.step, whole: false }]);
+            return Some(vec![Piece {
+                of: q.of,
+                src: q.src,
+                start,
+                len: p.len,
+                step: p.step * q.step,
+                whole: false,
+            }]);
         }
         if p.step != 1 || blocks.iter().any(|q| q.step != 1) {
             return None;
@@ -87,7 +101,10 @@ impl Builder {
         if let ([x], None) = (&of[..], &join) {
             let is_identity = |(a, pieces): (usize, &Vec<Vec<Piece>>)| {
                 pieces.len() == self.chunks(*x)[a].len()
-                    && pieces.iter().enumerate().all(|(i, p)| matches!(p[..], [q] if q.whole && q.src as usize == i))
+                    && pieces
+                        .iter()
+                        .enumerate()
+                        .all(|(i, p)| matches!(p[..], [q] if q.whole && q.src as usize == i))
             };
             if axes.iter().enumerate().all(is_identity) {
                 return *x;
@@ -141,7 +158,8 @@ impl Builder {
         let chunks = normalize_chunks(chunks, &shape, self.dtype(x))?;
         let old = self.chunks(x).to_vec();
         let most = |from: &[Vec<u64>], to: &[Vec<u64>]| -> u64 {
-            let each = from.iter().zip(to).map(|(o, n)| cut(o, n).iter().map(Vec::len).max().unwrap_or(1) as u64);
+            let each =
+                from.iter().zip(to).map(|(o, n)| cut(o, n).iter().map(Vec::len).max().unwrap_or(1) as u64);
             each.fold(1, u64::saturating_mul)
         };
         let (merged, split) = (most(&old, &chunks), most(&chunks, &old));
@@ -163,7 +181,11 @@ impl Builder {
             if chunks[a].len() > 1 {
                 match extent(&chunks[a]) {
                     Some(n) => chunks[a] = vec![n],
-                    None => return err!("axis {a} has chunks of unknown size, which cannot be joined; reduce it first"),
+                    None => {
+                        return err!(
+                            "axis {a} has chunks of unknown size, which cannot be joined; reduce it first"
+                        );
+                    }
                 }
             }
         }

@@ -99,9 +99,7 @@ impl Builder {
             let range = match item {
                 Of::New => continue,
                 Of::Slice(None, None, None | Some(1)) | Of::Ints(_) | Of::Array(_) => None,
-                Of::Slice(start, stop, step) => {
-                    Some(clip(*start, *stop, *step, self.length(x, axis)?)?)
-                }
+                Of::Slice(start, stop, step) => Some(clip(*start, *stop, *step, self.length(x, axis)?)?),
                 Of::Int(i) => {
                     let n = self.length(x, axis)?;
                     let at = wrap(*i, n, axis)?;
@@ -171,10 +169,13 @@ impl Builder {
         if items.iter().filter(|i| matches!(i, Index::Ellipsis)).count() > 1 {
             return err!("an index may have one ellipsis (...) only");
         }
-        let lists = items.iter().filter(|i| matches!(i, Index::Ints(_) | Index::Mask(_) | Index::Array(_))).count();
+        let lists =
+            items.iter().filter(|i| matches!(i, Index::Ints(_) | Index::Mask(_) | Index::Array(_))).count();
         let ints = items.iter().filter(|i| matches!(i, Index::Int(_))).count();
         if lists > 1 {
-            return err!("lists along {lists} axes at once; index one axis after the other, as in x[[0, 2]][:, [1, 3]]");
+            return err!(
+                "lists along {lists} axes at once; index one axis after the other, as in x[[0, 2]][:, [1, 3]]"
+            );
         }
         if lists == 1 && ints > 0 {
             return err!("an integer beside a list; index one after the other, as in x[0][[1, 3]]");
@@ -246,7 +247,8 @@ impl Builder {
         let mut spans = vec![];
         let mut places = vec![];
         for run in &runs {
-            let mut touched: std::collections::BTreeMap<usize, (u64, u64)> = std::collections::BTreeMap::new();
+            let mut touched: std::collections::BTreeMap<usize, (u64, u64)> =
+                std::collections::BTreeMap::new();
             for &i in *run {
                 let span = touched.entry(block(i)).or_insert((i, i));
                 *span = (span.0.min(i), span.1.max(i));
@@ -296,7 +298,10 @@ impl Builder {
             Kind::Bool => {
                 let n = self.length(x, axis)?;
                 if self.shape(a)[0] != Some(n) {
-                    return err!("a mask of shape {} for axis {axis}, which has {n} items", self.shape_text(a));
+                    return err!(
+                        "a mask of shape {} for axis {axis}, which has {n} items",
+                        self.shape_text(a)
+                    );
                 }
                 // Common chunks along the axis.
                 let common = match super::chunks::common(&[&self.chunks(x)[axis], &self.chunks(a)[0]]) {
@@ -355,7 +360,8 @@ impl Builder {
         }
         let x = self.rechunk_to(x, chunks.clone())?;
         let mask = self.rechunk_to(mask, chunks.clone())?;
-        let maps = |n: usize| (0..n).map(|a| if a == 0 { Map::Axis(0) } else { Map::Const(0) }).collect::<Vec<_>>();
+        let maps =
+            |n: usize| (0..n).map(|a| if a == 0 { Map::Axis(0) } else { Map::Const(0) }).collect::<Vec<_>>();
         let of = vec![(x, maps(ndim)), (mask, maps(ndim))];
         let out = vec![vec![UNKNOWN; chunks[0].len()]];
         Ok(self.blocks(Some(Op::Compress { axis: None }), of, Params::default(), self.dtype(x), out))

@@ -49,12 +49,17 @@ impl Builder {
         let mut chunks = vec![];
         let (mut ta, mut tb) = (sa.clone(), sb.clone());
         for i in 0..lead {
-            let of: Vec<&[u64]> = [&sa[i], &sb[i]].into_iter().map(|c| c.as_slice()).filter(|c| **c != [1]).collect();
+            let of: Vec<&[u64]> =
+                [&sa[i], &sb[i]].into_iter().map(|c| c.as_slice()).filter(|c| **c != [1]).collect();
             let common = if of.is_empty() {
                 vec![1]
             } else {
                 super::chunks::common(&of).map_err(|_| {
-                    BuildError(format!("shapes {} and {} do not broadcast", self.shape_text(a), self.shape_text(b)))
+                    BuildError(format!(
+                        "shapes {} and {} do not broadcast",
+                        self.shape_text(a),
+                        self.shape_text(b)
+                    ))
                 })?
             };
             for t in [&mut ta[i], &mut tb[i]] {
@@ -73,14 +78,13 @@ impl Builder {
         chunks.push(self.chunks(a)[na - 2].clone());
         chunks.push(self.chunks(b)[nb - 1].clone());
         let maps = |n: usize, own: &[Vec<u64>], last: [u32; 2]| -> Vec<Map> {
-            let stacked = (0..n - 2).map(|i| if own[i] == [1] { Map::Const(0) } else { Map::Axis((lead - (n - 2) + i) as u32) });
+            let stacked = (0..n - 2)
+                .map(|i| if own[i] == [1] { Map::Const(0) } else { Map::Axis((lead - (n - 2) + i) as u32) });
             stacked.chain(last.map(Map::Axis)).collect()
         };
         let [row, col, inner] = [lead as u32, lead as u32 + 1, lead as u32 + 2];
-        let of = vec![
-            (a, maps(na, self.chunks(a), [row, inner])),
-            (b, maps(nb, self.chunks(b), [inner, col])),
-        ];
+        let of =
+            vec![(a, maps(na, self.chunks(a), [row, inner])), (b, maps(nb, self.chunks(b), [inner, col]))];
         let mut partial = chunks.clone();
         partial.push(vec![1; steps]);
         let p = self.blocks(Some(Op::MatMul), of, Params::default(), dtype, partial);

@@ -4,15 +4,15 @@
 mod chunks;
 mod counting;
 mod elementwise;
+mod gather;
 mod indexing;
 mod linalg;
-mod gather;
 mod movement;
 pub(crate) mod node;
 mod outputs;
 mod overlap;
-mod reshape;
 mod reductions;
+mod reshape;
 mod sources;
 
 use crate::dtype::{DType, Scalar};
@@ -183,7 +183,8 @@ impl Builder {
 
     /// Adds an array, unless there is an equal one.
     pub(crate) fn add(&mut self, kind: Kind, dtype: DType, chunks: Vec<Vec<u64>>) -> Array {
-        let large = matches!(&kind, Kind::Blocks { op: Some(Op::Literal { data, .. }), .. } if data.len() > 1 << 16);
+        let large =
+            matches!(&kind, Kind::Blocks { op: Some(Op::Literal { data, .. }), .. } if data.len() > 1 << 16);
         let key = if large { String::new() } else { format!("{kind:?} {dtype} {chunks:?}") };
         if let Some(&a) = self.seen.get(&key).filter(|_| !large) {
             return a;

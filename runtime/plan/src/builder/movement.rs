@@ -1,7 +1,7 @@
 //! Movement: transposes, flips, joins. Shapes change, values do not.
 
 use super::gather::{identity, range_pieces};
-use super::node::{Map, Params, Piece, UNKNOWN, offsets, sizes};
+use super::node::{Map, Params, Piece, UNKNOWN, offsets};
 use super::{Array, Builder, Nested, Result, err};
 use crate::dtype::{DType, Kind};
 use crate::program::{Int, Op, Range};
@@ -110,7 +110,10 @@ impl Builder {
             Some(_) => self.axes(axes, chunks.len())?,
         };
         if let Some(&a) = axes.iter().find(|&&a| chunks[a] != [1]) {
-            return err!("axis {a} of shape {} does not have length 1, so it cannot be squeezed", self.shape_text(x));
+            return err!(
+                "axis {a} of shape {} does not have length 1, so it cannot be squeezed",
+                self.shape_text(x)
+            );
         }
         if axes.is_empty() {
             return Ok(x);
@@ -210,7 +213,10 @@ impl Builder {
                 Ok(c) => *t = c,
                 Err(_) => {
                     let shapes: Vec<String> = arrays.iter().map(|&a| self.shape_text(a)).collect();
-                    return err!("shapes {} differ along axis {a}, so they cannot be joined along axis {axis}", shapes.join(" and "));
+                    return err!(
+                        "shapes {} differ along axis {a}, so they cannot be joined along axis {axis}",
+                        shapes.join(" and ")
+                    );
                 }
             }
         }
@@ -279,7 +285,8 @@ impl Builder {
                     b.expand_dims(*a, &missing)
                 }
                 Nested::List(list) => {
-                    let parts = list.iter().map(|n| join(b, n, ndim, depth - 1)).collect::<Result<Vec<_>>>()?;
+                    let parts =
+                        list.iter().map(|n| join(b, n, ndim, depth - 1)).collect::<Result<Vec<_>>>()?;
                     b.concatenate(&parts, Some(-(depth as i64)))
                 }
             }
@@ -329,7 +336,9 @@ impl Builder {
         while at < len {
             let p = range_pieces(&c[0], row + at, 1)[0];
             let q = range_pieces(&c[1], col + at, 1)[0];
-            let n = (c[0][p.src as usize] - p.start as u64).min(c[1][q.src as usize] - q.start as u64).min(len - at);
+            let n = (c[0][p.src as usize] - p.start as u64)
+                .min(c[1][q.src as usize] - q.start as u64)
+                .min(len - at);
             i.push(p.src);
             j.push(q.src);
             start[0].push(p.start);
@@ -344,12 +353,15 @@ impl Builder {
         let mut params = Params::default();
         let len = params.axis(0, extent);
         let [r, c] = start;
-        let ranges =
-            vec![Range { start: params.axis(0, r), len, step: 1 }, Range { start: params.axis(0, c), len, step: 1 }];
+        let ranges = vec![
+            Range { start: params.axis(0, r), len, step: 1 },
+            Range { start: params.axis(0, c), len, step: 1 },
+        ];
         let maps = vec![Map::Table(0, Arc::from(i)), Map::Table(0, Arc::from(j))];
         // The square that the diagonal crosses, which has its own grid of one axis.
         let dtype = self.dtype(x);
-        let square = self.blocks(Some(Op::Slice { ranges }), vec![(x, maps)], params, dtype, vec![out.clone()]);
+        let square =
+            self.blocks(Some(Op::Slice { ranges }), vec![(x, maps)], params, dtype, vec![out.clone()]);
         let op = Op::Diagonal { k: 0 };
         Ok(self.blocks(Some(op), vec![(square, vec![Map::Axis(0)])], Params::default(), dtype, vec![out]))
     }
@@ -368,7 +380,13 @@ impl Builder {
         let row: Int = params.axis(ndim - 2, offsets(&chunks[ndim - 2]));
         let col: Int = params.axis(ndim - 1, offsets(&chunks[ndim - 1]));
         let same = self.same(x);
-        Ok(self.blocks(Some(Op::Triangle { upper, k, row, col }), vec![(x, same)], params, self.dtype(x), chunks))
+        Ok(self.blocks(
+            Some(Op::Triangle { upper, k, row, col }),
+            vec![(x, same)],
+            params,
+            self.dtype(x),
+            chunks,
+        ))
     }
 
     /// Whether a dtype has an order that sorting can use.
@@ -377,10 +395,5 @@ impl Builder {
             return err!("{what} of complex numbers; take their absolute value or real part");
         }
         Ok(())
-    }
-
-    /// The extent of an axis's chunks as arguments.
-    pub(crate) fn chunk_sizes(&self, x: Array, axis: usize) -> Vec<i64> {
-        sizes(&self.chunks(x)[axis])
     }
 }

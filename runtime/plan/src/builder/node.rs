@@ -145,14 +145,6 @@ impl Node {
         n
     }
 
-    /// Arrays that it is made from.
-    pub(crate) fn operands(&self) -> Vec<Array> {
-        match &self.kind {
-            Kind::Blocks { of, .. } => of.iter().map(|(a, _)| *a).collect(),
-            Kind::Gather { of, .. } => of.clone(),
-        }
-    }
-
     /// Whether it costs nothing to make again wherever it is used.
     pub(crate) fn is_cheap(&self) -> bool {
         match &self.kind {
@@ -160,7 +152,10 @@ impl Node {
             Kind::Blocks { op: Some(op), of, .. } => match op {
                 Op::Full { .. } | Op::Arange { .. } | Op::Linspace { .. } | Op::Eye { .. } => of.is_empty(),
                 Op::Literal { data, .. } => data.len() <= 4096,
-                Op::Transpose { .. } | Op::ExpandDims { .. } | Op::Squeeze { .. } | Op::BroadcastTo { .. } => true,
+                Op::Transpose { .. }
+                | Op::ExpandDims { .. }
+                | Op::Squeeze { .. }
+                | Op::BroadcastTo { .. } => true,
                 _ => false,
             },
             Kind::Gather { .. } => false,
@@ -176,38 +171,10 @@ impl Node {
     /// What people call it.
     pub(crate) fn label(&self) -> String {
         match &self.kind {
-            Kind::Blocks { op: Some(op), .. } | Kind::Gather { join: Some(op), .. } => label(op),
+            Kind::Blocks { op: Some(op), .. } | Kind::Gather { join: Some(op), .. } => crate::text::label(op),
             Kind::Blocks { .. } => "block".into(),
             Kind::Gather { .. } if self.is_single() => "getitem".into(),
             Kind::Gather { .. } => "assemble".into(),
         }
-    }
-}
-
-/// The name of an operator: numpy's where it has one.
-pub(crate) fn label(op: &Op) -> String {
-    let named = |v: serde_json::Value| v.as_str().map(String::from);
-    match op {
-        Op::Unary(f) => crate::infer::numpy_name(f),
-        Op::Binary(f) => crate::infer::numpy_name(f),
-        Op::Fold(f) => format!("fold-{}", crate::infer::numpy_name(f)),
-        Op::Reduce { f, .. } => crate::infer::numpy_name(f),
-        Op::Arg { f, .. } => crate::infer::numpy_name(f),
-        Op::Cumulative { f, .. } => format!("cum{}", crate::infer::numpy_name(f)),
-        Op::Random { draw, .. } => match draw {
-            crate::program::Draw::Random => "random".into(),
-            crate::program::Draw::Integers { .. } => "integers".into(),
-            crate::program::Draw::StandardNormal => "standard_normal".into(),
-        },
-        Op::Cast(_) => "astype".into(),
-        Op::Literal { .. } => "array".into(),
-        Op::Read { .. } => "read".into(),
-        Op::Write { .. } => "write".into(),
-        Op::Create { .. } => "create".into(),
-        other => match serde_json::to_value(other) {
-            Ok(serde_json::Value::Object(map)) => map.keys().next().cloned().unwrap_or_default(),
-            Ok(value) => named(value).unwrap_or_default(),
-            Err(_) => String::new(),
-        },
     }
 }

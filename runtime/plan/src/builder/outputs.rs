@@ -52,7 +52,8 @@ impl Builder {
     /// When the shape is unknown.
     pub fn zarr(&mut self, name: &str, x: Array, path: &str) -> Result<()> {
         let shape = self.known(x, "a Zarr array")?;
-        let each: Vec<u64> = self.chunks(x).iter().map(|c| c.iter().copied().max().unwrap_or(1).max(1)).collect();
+        let each: Vec<u64> =
+            self.chunks(x).iter().map(|c| c.iter().copied().max().unwrap_or(1).max(1)).collect();
         let regular = shape
             .iter()
             .zip(&each)
@@ -123,7 +124,13 @@ impl Builder {
 
     /// Some items of each axis, cut as far below elementwise operators as it goes, so that only these are computed.
     /// Arrays in `stops` are made anyway.
-    fn pick(&mut self, x: Array, picks: &[Pick], stops: &HashSet<Array>, done: &mut HashMap<(Array, Vec<Pick>), Array>) -> Array {
+    fn pick(
+        &mut self,
+        x: Array,
+        picks: &[Pick],
+        stops: &HashSet<Array>,
+        done: &mut HashMap<(Array, Vec<Pick>), Array>,
+    ) -> Array {
         let key = (x, picks.to_vec());
         if let Some(&a) = done.get(&key) {
             return a;

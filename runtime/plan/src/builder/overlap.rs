@@ -61,7 +61,9 @@ impl Builder {
         }
         // One pad for each axis, since each may have another mode.
         for a in 0..ndim {
-            let Some(mode) = boundary[a].filter(|m| depth[a] > 0 && !matches!(m, Boundary::Wrap)) else { continue };
+            let Some(mode) = boundary[a].filter(|m| depth[a] > 0 && !matches!(m, Boundary::Wrap)) else {
+                continue;
+            };
             let (n, d) = (shape[a], depth[a]);
             let starts = offsets(&own[a]);
             let missing = |i: usize| {
@@ -77,7 +79,8 @@ impl Builder {
             widths[a] = [0, 1].map(|s| params.axis(a, each.iter().map(|w| w[s] as i64).collect()));
             each.iter().enumerate().for_each(|(i, w)| wide[a][i] += w[0] + w[1]);
             // Blocks inside need no padding, so they have a program without it.
-            let classes: Vec<u32> = each.iter().map(|w| u32::from(w[0] > 0) | u32::from(w[1] > 0) << 1).collect();
+            let classes: Vec<u32> =
+                each.iter().map(|w| u32::from(w[0] > 0) | u32::from(w[1] > 0) << 1).collect();
             let same = self.same(extended);
             let kind = Kind::Blocks {
                 op: Some(Op::Pad { widths, mode }),

@@ -34,7 +34,14 @@ impl Builder {
         Ok(())
     }
 
-    fn reduce_over(&mut self, f: Reduction, x: Array, axes: &[usize], keepdims: bool, dtype: DType) -> Result<Array> {
+    fn reduce_over(
+        &mut self,
+        f: Reduction,
+        x: Array,
+        axes: &[usize],
+        keepdims: bool,
+        dtype: DType,
+    ) -> Result<Array> {
         let of: Vec<u32> = axes.iter().map(|&a| a as u32).collect();
         let leaf = self.leaf(Op::Reduce { f, axes: of.clone(), dtype }, x, axes, dtype, Params::default());
         let f = match f {
@@ -105,10 +112,18 @@ impl Builder {
         let axes = self.axes(axes, self.chunks(x).len())?;
         let dtype = dtype.unwrap_or(infer::mean(self.dtype(x)));
         let nan = nan && self.dtype(x).kind() >= Kind::Float;
-        let sum = self.reduce_over(if nan { Reduction::Nansum } else { Reduction::Sum }, x, &axes, keepdims, dtype)?;
+        let sum = self.reduce_over(
+            if nan { Reduction::Nansum } else { Reduction::Sum },
+            x,
+            &axes,
+            keepdims,
+            dtype,
+        )?;
         let known = axes.iter().map(|&a| self.shape(x)[a]).collect::<Option<Vec<u64>>>();
         let count = match known {
-            Some(extents) if !nan => self.constant(Scalar::Float(extents.iter().product::<u64>() as f64), DType::Float64)?,
+            Some(extents) if !nan => {
+                self.constant(Scalar::Float(extents.iter().product::<u64>() as f64), DType::Float64)?
+            }
             _ => {
                 // Where sizes are not known, count: every item is NaN or not.
                 let (f, of) = if nan {
@@ -175,7 +190,8 @@ impl Builder {
         let mut chunks = chunks;
         axes.iter().for_each(|&a| chunks[a] = vec![1]);
         let same = self.same(merged);
-        let out = self.blocks(Some(Op::Item(1)), vec![(merged, same)], Params::default(), DType::Int64, chunks);
+        let out =
+            self.blocks(Some(Op::Item(1)), vec![(merged, same)], Params::default(), DType::Int64, chunks);
         self.drop_axes(out, &axes, keepdims)
     }
 
@@ -243,7 +259,14 @@ impl Builder {
         for (a, c) in chunks.iter_mut().enumerate() {
             if a == axis {
                 *c = vec![1];
-                pieces.push(vec![vec![Piece { of: 0, src: 0, start: len as i64 - 1, len: 1, step: 1, whole: len == 1 }]]);
+                pieces.push(vec![vec![Piece {
+                    of: 0,
+                    src: 0,
+                    start: len as i64 - 1,
+                    len: 1,
+                    step: 1,
+                    whole: len == 1,
+                }]]);
             } else {
                 pieces.push(c.iter().enumerate().map(|(i, &n)| vec![Piece::whole(i, n)]).collect());
             }

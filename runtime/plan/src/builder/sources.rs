@@ -69,7 +69,13 @@ impl Builder {
     ///
     /// # Errors
     /// When there is not one axis.
-    pub fn arange(&mut self, start: Scalar, step: Scalar, dtype: DType, chunks: Vec<Vec<u64>>) -> Result<Array> {
+    pub fn arange(
+        &mut self,
+        start: Scalar,
+        step: Scalar,
+        dtype: DType,
+        chunks: Vec<Vec<u64>>,
+    ) -> Result<Array> {
         let (params, offset, len) = line(&chunks, dtype)?;
         Ok(self.blocks(Some(Op::Arange { dtype, start, step, offset, len }), vec![], params, dtype, chunks))
     }
@@ -115,12 +121,21 @@ impl Builder {
     ///
     /// # Errors
     /// When bytes, shape and chunks do not fit together.
-    pub fn literal(&mut self, dtype: DType, shape: &[u64], data: Vec<u8>, chunks: Vec<Vec<u64>>) -> Result<Array> {
+    pub fn literal(
+        &mut self,
+        dtype: DType,
+        shape: &[u64],
+        data: Vec<u8>,
+        chunks: Vec<Vec<u64>>,
+    ) -> Result<Array> {
         let whole: Vec<Vec<u64>> = shape.iter().map(|&n| vec![n]).collect();
         check_chunks(&whole, dtype)?;
         let bytes = shape.iter().product::<u64>() * dtype.itemsize() as u64;
         if bytes != data.len() as u64 {
-            return err!("{} bytes of data for shape {shape:?} and dtype {dtype}, which take {bytes}", data.len());
+            return err!(
+                "{} bytes of data for shape {shape:?} and dtype {dtype}, which take {bytes}",
+                data.len()
+            );
         }
         let op = Op::Literal { dtype, shape: shape.to_vec(), data: ByteBuf::from(data) };
         let a = self.blocks(Some(op), vec![], Params::default(), dtype, whole);
@@ -163,11 +178,8 @@ fn line(chunks: &[Vec<u64>], dtype: DType) -> Result<(Params, crate::program::In
     check_chunks(chunks, dtype)?;
     let [c] = chunks else { return err!("a range has one dimension, not {}", chunks.len()) };
     let mut params = Params::default();
-    let offset = if c.len() == 1 {
-        crate::program::Int::Lit(0)
-    } else {
-        params.sum(vec![(0, Arc::from(offsets(c)))])
-    };
+    let offset =
+        if c.len() == 1 { crate::program::Int::Lit(0) } else { params.sum(vec![(0, Arc::from(offsets(c)))]) };
     let len = params.shape(chunks)[0];
     Ok((params, offset, len))
 }

@@ -84,7 +84,8 @@ impl Groups {
                 }
                 let grid: Vec<u32> = needed.iter().map(|n| n.len() as u32).collect();
                 let view = view::root(&needed, &grid);
-                let weak = forced == Some(true) || forced.is_none() && uses.iter().all(|u| groups.is_weak(u.group));
+                let weak =
+                    forced == Some(true) || forced.is_none() && uses.iter().all(|u| groups.is_weak(u.group));
                 let members = vec![(id, view.clone())];
                 groups.by_root.insert(id, Group { grid, needed, weak, members });
                 groups.reach(b, id, &view, id, &mut accesses);
@@ -177,7 +178,11 @@ fn can_repeat(node: &Node) -> bool {
             op.is_elementwise()
                 || matches!(
                     op,
-                    Op::Random { .. } | Op::Read { .. } | Op::Literal { .. } | Op::Repeat { .. } | Op::Triangle { .. }
+                    Op::Random { .. }
+                        | Op::Read { .. }
+                        | Op::Literal { .. }
+                        | Op::Repeat { .. }
+                        | Op::Triangle { .. }
                 )
         }
         Kind::Gather { .. } => node.is_single(),

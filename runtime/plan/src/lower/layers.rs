@@ -40,7 +40,11 @@ pub(crate) fn lower(b: &Builder, groups: &Groups) -> Result<Vec<Part>, BuildErro
             let nbytes = nbytes(node);
             let key = format!("{nbytes} {label} {:?}", written.program);
             let template = *templates.entry(key).or_insert_with(|| {
-                part.templates.push(Template { name: label.clone(), body: Body::Program(written.program), nbytes });
+                part.templates.push(Template {
+                    name: label.clone(),
+                    body: Body::Program(written.program),
+                    nbytes,
+                });
                 part.templates.len() as u32 - 1
             });
             parts.push(LayerPart { template, inputs: written.inputs, args: written.args });
@@ -106,7 +110,10 @@ fn name(b: &Builder, group: &Group) -> String {
         let node = &b.nodes[*id as usize];
         let quiet = matches!(
             &node.kind,
-            Kind::Blocks { op: None | Some(Op::Full { .. } | Op::ExpandDims { .. } | Op::Squeeze { .. }), .. }
+            Kind::Blocks {
+                op: None | Some(Op::Full { .. } | Op::ExpandDims { .. } | Op::Squeeze { .. }),
+                ..
+            }
         );
         let label = node.label();
         if (!quiet || group.members.len() == 1) && labels.last() != Some(&label) {

@@ -76,8 +76,13 @@ pub(crate) fn write(
         Val::Input(k) => *k,
         Val::Instr(k) => n + k,
     };
-    let body = w.body.iter().map(|(op, of)| Instr { op: op.clone(), of: of.iter().map(number).collect() }).collect();
-    Written { program: Program { inputs: n, args: w.args.len() as u32, body }, inputs: w.inputs, args: w.args }
+    let body =
+        w.body.iter().map(|(op, of)| Instr { op: op.clone(), of: of.iter().map(number).collect() }).collect();
+    Written {
+        program: Program { inputs: n, args: w.args.len() as u32, body },
+        inputs: w.inputs,
+        args: w.args,
+    }
 }
 
 impl Writer<'_> {
@@ -115,11 +120,16 @@ impl Writer<'_> {
                         which[a] = rest % counts[a];
                         rest /= counts[a];
                     }
-                    let array = of[pieces.iter().zip(&which).map(|(p, &k)| p[k].of as usize).sum::<usize>()].0;
+                    let array =
+                        of[pieces.iter().zip(&which).map(|(p, &k)| p[k].of as usize).sum::<usize>()].0;
                     let value = if node.is_single() {
                         self.operand(array, &single_maps(node), view)
                     } else {
-                        self.load(array, |a, i| axes[a][view::at(&view[a], i)][which[a]].src, |a| view::axis(&view[a]))
+                        self.load(
+                            array,
+                            |a, i| axes[a][view::at(&view[a], i)][which[a]].src,
+                            |a| view::axis(&view[a]),
+                        )
                     };
                     parts.push(self.cut(value, axes, &pieces, &which, view));
                 }
@@ -197,7 +207,8 @@ impl Writer<'_> {
             parts.push((on(axis), move |i: &[usize]| step * i64::from(place[block(axis, i) as usize])));
             stride *= i64::from(placed.grid[axis]);
         }
-        let terms: Vec<Term<'_>> = parts.iter().map(|(axis, f)| (*axis, f as &dyn Fn(&[usize]) -> i64)).collect();
+        let terms: Vec<Term<'_>> =
+            parts.iter().map(|(axis, f)| (*axis, f as &dyn Fn(&[usize]) -> i64)).collect();
         let offset = self.sum(0, &terms);
         sum.base += offset.base;
         sum.terms = offset.terms;
@@ -218,7 +229,8 @@ impl Writer<'_> {
                 (view::axis(map), move |i: &[usize]| t[view::at(map, i)])
             })
             .collect();
-        let terms: Vec<Term<'_>> = parts.iter().map(|(axis, f)| (*axis, f as &dyn Fn(&[usize]) -> i64)).collect();
+        let terms: Vec<Term<'_>> =
+            parts.iter().map(|(axis, f)| (*axis, f as &dyn Fn(&[usize]) -> i64)).collect();
         let sum = self.sum(0, &terms);
         self.int(sum)
     }
