@@ -81,6 +81,7 @@ pub struct Range {
 /// [`crate::infer`]; a value that must differ from that is cast by an explicit [`Op::Cast`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each variant's fields are named in its text")]
 pub enum Op {
     // --- sources ------------------------------------------------------------------------------------------
     /// Bytes in the template, C order, little-endian.
@@ -270,6 +271,7 @@ pub enum Draw {
 /// Elementwise functions of one argument, by numpy's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Unary {
     Negative,
     Positive,
@@ -324,6 +326,7 @@ pub enum Unary {
 /// Elementwise functions of two arguments, by numpy's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Binary {
     Add,
     Subtract,
@@ -367,6 +370,7 @@ pub enum Binary {
 /// Reductions that combine by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Reduction {
     Sum,
     Prod,
@@ -386,6 +390,7 @@ pub enum Reduction {
 /// Reductions that find a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum ArgReduction {
     Argmin,
     Argmax,
@@ -396,6 +401,7 @@ pub enum ArgReduction {
 /// Running reductions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Cumulative {
     Sum,
     Prod,

@@ -122,6 +122,8 @@ pub struct Builder {
     /// Equal arrays are built once.
     seen: HashMap<String, Array>,
     pub(crate) wanted: Vec<Wanted>,
+    /// Inside the function of `map_overlap`, which sees one block at a time.
+    by_block: bool,
 }
 
 /// An output that was asked for.
@@ -224,6 +226,16 @@ impl Builder {
                 self.shape_text(a)
             ),
         }
+    }
+
+    /// Refuses what needs the whole array where there are only blocks.
+    pub(crate) fn not_by_block(&self, what: &str) -> Result<()> {
+        if self.by_block {
+            return err!(
+                "{what} inside the function of map_overlap, which sees one block at a time; compute it before and pass it in"
+            );
+        }
+        Ok(())
     }
 
     /// numpy's axis, counted from the front.

@@ -41,6 +41,7 @@ impl Builder {
         let mut chunks = self.chunks(x).to_vec();
         let axes = self.axes(axes, chunks.len())?;
         self.known(x, "flip")?;
+        self.not_by_block("flip")?;
         let mut pieces: Vec<Vec<Vec<Piece>>> = chunks.iter().map(|c| identity(c)).collect();
         for a in axes {
             pieces[a].reverse();
@@ -76,6 +77,10 @@ impl Builder {
         let chunks = self.chunks(x).to_vec();
         let pieces = (0..shape.len())
             .map(|a| {
+                if self.by_block {
+                    let each = chunks[a].iter().enumerate();
+                    return each.map(|(i, &n)| roll_block(i, n, by[a])).collect();
+                }
                 let n = shape[a];
                 let shift = if n == 0 { 0 } else { by[a].rem_euclid(i128::from(n)) as u64 };
                 if shift == 0 {
@@ -396,4 +401,15 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// One block rolled in itself.
+fn roll_block(i: usize, n: u64, by: i128) -> Vec<Piece> {
+    let shift = if n == 0 { 0 } else { by.rem_euclid(i128::from(n)) as u64 };
+    if shift == 0 {
+        return vec![Piece::whole(i, n)];
+    }
+    let piece =
+        |start: u64, len: u64| Piece { start: start as i64, len, whole: false, ..Piece::whole(i, len) };
+    vec![piece(n - shift, shift), piece(0, n - shift)]
 }

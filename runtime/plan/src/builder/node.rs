@@ -162,10 +162,10 @@ impl Node {
         }
     }
 
-    /// Whether each block of a gather is one piece of one block.
+    /// Whether each block of a gather comes from one block.
     pub(crate) fn is_single(&self) -> bool {
         matches!(&self.kind, Kind::Gather { of, axes, join: None }
-            if of.len() == 1 && axes.iter().all(|a| a.iter().all(|p| p.len() == 1)))
+            if of.len() == 1 && axes.iter().flatten().all(|p| p.iter().all(|q| q.src == p[0].src)))
     }
 
     /// What people call it.

@@ -90,7 +90,10 @@ impl Builder {
             };
             extended = self.add(kind, dtype, wide.clone());
         }
-        let result = f(self, extended)?;
+        let outer = std::mem::replace(&mut self.by_block, true);
+        let result = f(self, extended);
+        self.by_block = outer;
+        let result = result?;
         if self.chunks(result) != wide {
             return err!(
                 "the function of map_overlap made shape {} of {}; it must keep the shape",

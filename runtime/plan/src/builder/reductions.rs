@@ -157,6 +157,7 @@ impl Builder {
         dtype: Option<DType>,
     ) -> Result<Array> {
         let axes = self.axes(axes, self.chunks(x).len())?;
+        self.not_by_block("a variance")?;
         let loop_dtype = dtype.unwrap_or(infer::mean(self.dtype(x)));
         let of = axes.iter().map(|&a| a as u32).collect();
         let op = Op::Moments { axes: of, dtype: loop_dtype, nan };
@@ -178,6 +179,7 @@ impl Builder {
     pub fn arg(&mut self, f: ArgReduction, x: Array, axis: Option<i64>, keepdims: bool) -> Result<Array> {
         let name = infer::numpy_name(&f);
         let shape = self.known(x, &name)?;
+        self.not_by_block(&name)?;
         let axes = self.axes(axis.as_ref().map(std::slice::from_ref), shape.len())?;
         self.not_empty(x, &axes, &name)?;
         let chunks = self.chunks(x).to_vec();
@@ -213,6 +215,7 @@ impl Builder {
             let flat = self.ravel(x)?;
             return self.cumulative(f, flat, Some(0), dtype, nan);
         };
+        self.not_by_block(&format!("cum{}", infer::numpy_name(&f)))?;
         let axis = self.axis(axis, self.chunks(x).len())?;
         let dtype = dtype.unwrap_or(infer::accumulator(self.dtype(x)));
         let nan = nan && self.dtype(x).kind() >= Kind::Float;

@@ -164,7 +164,7 @@ impl Groups {
     }
 }
 
-/// The maps of a gather that takes one piece a block.
+/// The maps of a gather whose blocks come from one block each.
 pub(crate) fn single_maps(node: &Node) -> Vec<Map> {
     let Kind::Gather { axes, .. } = &node.kind else { return vec![] };
     axes.iter().enumerate().map(|(a, p)| Map::Table(a as u32, p.iter().map(|p| p[0].src).collect())).collect()
