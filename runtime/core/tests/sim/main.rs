@@ -25,6 +25,9 @@ fn explore(runs: u64, setup: impl Fn(&mut Rng) -> Setup) -> (u64, u64) {
         if let Err(e) = world.run() {
             panic!("DASK_SIM_SEED={seed} ({setup:?}): {e}");
         }
+        if number("DASK_SIM_SEED").is_some() {
+            eprintln!("{} events {} losses now {}", world.events, world.losses, world.now());
+        }
         events += world.events;
         losses += world.losses;
     }

@@ -691,3 +691,8 @@ impl World {
         Ok(())
     }
 }
+impl World {
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+}
