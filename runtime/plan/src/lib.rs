@@ -10,6 +10,7 @@ pub mod dtype;
 pub mod expand;
 pub mod formula;
 pub mod infer;
+mod lower;
 pub mod names;
 pub mod order;
 pub mod plan;

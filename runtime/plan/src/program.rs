@@ -466,6 +466,25 @@ impl Op {
         }
     }
 
+    /// The same numbers, for changing them.
+    pub fn ints_mut(&mut self) -> Vec<&mut Int> {
+        match self {
+            Op::Full { shape, .. } | Op::FromBytes { shape, .. } | Op::Reshape { shape } | Op::BroadcastTo { shape } => {
+                shape.iter_mut().collect()
+            }
+            Op::Arange { offset, len, .. } | Op::Linspace { offset, len, .. } => vec![offset, len],
+            Op::Eye { row, col, shape, .. } => [row, col].into_iter().chain(shape).collect(),
+            Op::Random { block, shape, .. } => [block].into_iter().chain(shape).collect(),
+            Op::Read { start, shape, .. } => start.iter_mut().chain(shape).collect(),
+            Op::Arg { offset, .. } => offset.iter_mut().collect(),
+            Op::Slice { ranges } => ranges.iter_mut().flat_map(|r| [&mut r.start, &mut r.len]).collect(),
+            Op::Pad { widths, .. } => widths.iter_mut().flatten().collect(),
+            Op::Triangle { row, col, .. } => vec![row, col],
+            Op::Write { start, .. } => start.iter_mut().collect(),
+            _ => vec![],
+        }
+    }
+
     /// Whether each element of the result depends on one element of each operand only.
     pub fn is_elementwise(&self) -> bool {
         matches!(self, Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Clip | Op::Round { .. } | Op::Cast(_))
