@@ -244,13 +244,6 @@ impl Call<'_, '_, '_> {
         }
     }
 
-    pub(super) fn string(&self, name: &str) -> Option<String> {
-        match self.value(name) {
-            Value::Str(s) => Some(s),
-            _ => None,
-        }
-    }
-
     fn as_int(&self, name: &str, value: &Value) -> Read<i64> {
         match value {
             Value::Number(Number::Int(i)) => match i64::try_from(*i) {

@@ -137,6 +137,14 @@ impl Evaluator<'_, '_> {
                 a.extend(b);
                 Ok(Value::Tuple(a))
             }
+            // Python would join or repeat lists and tuples, numpy calculates: neither is guessed.
+            (_, a, b) if !matches!(a, Value::Array(_)) && !matches!(b, Value::Array(_)) => Err(format!(
+                "`{}` between {} and {}; to calculate with a list, make it an array: `array([1, 2])`",
+                op.symbol(),
+                a.describe(),
+                b.describe()
+            )
+            .into()),
             (_, a, b) => {
                 self.step()?;
                 let named = |e: FormulaError| FormulaError::new(e.column, format!("`{}`: {}", op.symbol(), e.message));

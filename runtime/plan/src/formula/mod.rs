@@ -16,6 +16,9 @@ mod number;
 mod parser;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use ast::MAX_DEPTH;
 pub use error::FormulaError;
 pub use functions::reference;

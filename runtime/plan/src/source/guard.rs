@@ -37,7 +37,18 @@ pub(super) fn check(text: &str, file: &str) -> Result<(), SourceError> {
     }
     let values = Cell::new(0);
     let guard = Guard { values: &values, depth: 0 };
-    guard.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|e| SourceError::yaml(file, &e))
+    guard.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|e| {
+        let error = SourceError::yaml(file, &e);
+        // The reader has a bound of its own for aliases, which small documents meet first.
+        if error.message.ends_with("repetition limit exceeded") {
+            return SourceError { message: too_many_values(), ..error };
+        }
+        error
+    })
+}
+
+fn too_many_values() -> String {
+    format!("the document holds more than {MAX_VALUES} values once its aliases are followed; put data into a file")
 }
 
 #[derive(Clone, Copy)]
@@ -50,9 +61,7 @@ impl Guard<'_> {
     fn count<E: de::Error>(&self) -> Result<(), E> {
         self.values.set(self.values.get() + 1);
         if self.values.get() > MAX_VALUES {
-            return Err(E::custom(format!(
-                "the document holds more than {MAX_VALUES} values once its aliases are followed; put data into a file"
-            )));
+            return Err(E::custom(too_many_values()));
         }
         Ok(())
     }
