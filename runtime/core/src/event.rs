@@ -95,7 +95,8 @@ pub enum Event {
         job: JobId,
     },
     /// The client has, or no longer needs, these wanted results. A job that is done and holds no wanted result
-    /// is closed.
+    /// is closed. While the job is not complete, a later batch may still name a released result as an input: it
+    /// is then computed again.
     Released {
         /// Which job.
         job: JobId,

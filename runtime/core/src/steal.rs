@@ -50,11 +50,7 @@ impl Core {
                 continue;
             };
             let t = task_of(p);
-            let lane = self.jobs[t.job.0].class(t.local).lane;
-            if self.lanes[lane as usize].members.contains(thief)
-                && self.pays(t, victim, thief)
-                && self.fits(t, thief)
-            {
+            if self.may_run(t, thief) && self.pays(t, victim, thief) && self.fits(t, thief) {
                 self.workers[victim].queue.pop();
                 self.assign(t, thief, now, out);
                 self.refresh(thief);
@@ -99,18 +95,20 @@ impl Core {
         let mut queued: Vec<_> = worker.assigned.iter().map(|a| a.task).collect();
         queued.sort_by_key(|t| self.jobs[t.job.0].priority(t.local));
         let extra = queued.len() - worker.nthreads;
-        let tasks: Vec<TaskId> = queued
-            .into_iter()
-            .rev()
-            .take(extra.div_ceil(2))
-            .filter(|t| {
-                let lane = self.jobs[t.job.0].class(t.local).lane;
-                self.lanes[lane as usize].members.contains(thief) && self.has_resources(thief, lane)
-            })
-            .collect();
+        // Only what has room there: else it would go to and fro.
+        let mut room = self.workers[thief].free_bytes();
+        let mut tasks = vec![];
+        for t in queued.into_iter().rev().take(extra.div_ceil(2)) {
+            let need = self.need(t, thief);
+            if need <= room && self.may_run(t, thief) {
+                room -= need;
+                tasks.push(t);
+            }
+        }
         if tasks.is_empty() {
             return false;
         }
+        self.workers[victim].recalled_for = Some(thief);
         self.ask_back(victim, tasks, out);
         true
     }
@@ -129,6 +127,7 @@ impl Core {
         let Some(worker) = self.workers.get_mut(from.0) else { return self.ignore() };
         worker.answered = now;
         let recalled = std::mem::take(&mut worker.recalled);
+        let thief = worker.recalled_for.take();
         self.recalling.remove(from.0);
         for t in tasks {
             if !self.is_assigned(*t, from) {
@@ -136,7 +135,7 @@ impl Core {
                 continue;
             }
             self.unassign(*t);
-            self.requeue_elsewhere(*t, from.0, now, out);
+            self.requeue_elsewhere(*t, from.0, thief, now, out);
         }
         for t in recalled {
             if self.is_assigned(t, from) {
@@ -146,23 +145,26 @@ impl Core {
     }
 
     /// Gives a task that came back straight to a worker with a free thread, lest it goes where it came from.
-    fn requeue_elsewhere(&mut self, t: TaskId, from: u32, now: u64, out: &mut Actions) {
+    fn requeue_elsewhere(&mut self, t: TaskId, from: u32, thief: Option<u32>, now: u64, out: &mut Actions) {
         self.requeue(t);
         if self.task(t).state != State::Ready {
             return;
         }
-        let lane = self.jobs[t.job.0].class(t.local).lane;
-        for thief in self.sample(|core| core.idle.as_slice()) {
-            if thief != from
-                && self.workers[thief].has_idle_thread()
-                && self.lanes[lane as usize].members.contains(thief)
-                && self.has_resources(thief, lane)
-                && self.fits(t, thief)
-            {
-                // The queue that it is in will find it gone.
-                self.assign(t, thief, now, out);
-                return self.refresh(thief);
-            }
+        let others = self.sample(|core| core.idle.as_slice());
+        let takes = |n: &u32| {
+            let ready = self.workers.get(*n).is_some_and(|w| w.is_active() && w.has_idle_thread());
+            ready && *n != from && self.may_run(t, *n) && self.fits(t, *n)
+        };
+        if let Some(number) = thief.into_iter().chain(others).find(takes) {
+            // The queue that it is in will find it gone.
+            self.assign(t, number, now, out);
+            self.refresh(number);
         }
+    }
+
+    /// Whether a worker meets a task's demands now, memory aside.
+    pub(crate) fn may_run(&self, t: TaskId, number: u32) -> bool {
+        let lane = self.jobs[t.job.0].class(t.local).lane;
+        self.lanes[lane as usize].members.contains(number) && self.has_resources(number, lane)
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Worker {
     pub(crate) retiring: Option<Retiring>,
     /// Tasks that it was asked to give back.
     pub(crate) recalled: Vec<TaskId>,
+    /// The worker that is to have them.
+    pub(crate) recalled_for: Option<u32>,
     /// Lanes of which it is a member.
     pub(crate) lanes: Vec<u32>,
     pub(crate) resources: Vec<Resource>,
@@ -94,6 +96,7 @@ impl Worker {
             paused: false,
             retiring: None,
             recalled: vec![],
+            recalled_for: None,
             lanes: vec![],
             answered: now,
             dirty: false,

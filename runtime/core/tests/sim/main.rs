@@ -1,0 +1,106 @@
+//! Simulated clusters drive the core: random graphs, latencies, deaths, retirements, failures.
+//!
+//! `DASK_SIM_SEED=n` runs the one seed of a failure; `DASK_SIM_RUNS=n` makes each test run more or fewer of them.
+
+mod graph;
+mod rng;
+mod world;
+
+use graph::Chaos;
+use rng::Rng;
+use world::{Setup, World};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs a kind of world for many seeds; returns the number of events and losses.
+fn explore(runs: u64, setup: impl Fn(&mut Rng) -> Setup) -> (u64, u64) {
+    let (mut events, mut losses) = (0, 0);
+    let one = number("DASK_SIM_SEED");
+    let seeds = one.map_or(0..number("DASK_SIM_RUNS").unwrap_or(runs), |seed| seed..seed + 1);
+    for seed in seeds {
+        let setup = setup(&mut Rng(seed));
+        let mut world = World::new(seed, setup);
+        if let Err(e) = world.run() {
+            panic!("DASK_SIM_SEED={seed} ({setup:?}): {e}");
+        }
+        if number("DASK_SIM_SEED").is_some() {
+            eprintln!("{} events {} losses now {}", world.events, world.losses, world.now());
+        }
+        events += world.events;
+        losses += world.losses;
+    }
+    (events, losses)
+}
+
+const CALM: Chaos = Chaos { failing: false, restricted: false, poison: false };
+
+fn calm(rng: &mut Rng) -> Setup {
+    Setup {
+        workers: rng.range(1, 50),
+        jobs: rng.range(1, 4),
+        chaos: CALM,
+        cancel: 0,
+        die: 0,
+        retire: 0,
+        pause: 0,
+        unfetched: 0,
+        memory: 0,
+        latency: [10_000, 300_000, 20_000_000][rng.below(3) as usize],
+    }
+}
+
+#[test]
+fn without_losses_everything_runs_once() {
+    let (events, losses) = explore(150, |rng| Setup { workers: rng.range(1, 12), ..calm(rng) });
+    assert!(losses == 0 && events > 10_000);
+}
+
+#[test]
+fn deaths_lose_nothing() {
+    let (_, losses) = explore(200, |rng| Setup { die: rng.range(10, 90), ..calm(rng) });
+    assert!(losses > 100);
+}
+
+#[test]
+fn retirement_loses_nothing() {
+    explore(150, |rng| Setup { retire: rng.range(10, 90), ..calm(rng) });
+}
+
+#[test]
+fn restrictions_and_resources_hold() {
+    explore(150, |rng| Setup { chaos: Chaos { restricted: true, ..CALM }, ..calm(rng) });
+}
+
+#[test]
+fn memory_holds_or_the_job_fails_by_name() {
+    explore(250, |rng| Setup { memory: rng.range(100, 3000), workers: rng.range(1, 8), ..calm(rng) });
+}
+
+#[test]
+fn failures_end_one_job() {
+    explore(200, |rng| Setup {
+        chaos: Chaos { failing: true, poison: true, restricted: false },
+        cancel: 20,
+        unfetched: rng.below(6),
+        ..calm(rng)
+    });
+}
+
+#[test]
+fn everything_at_once() {
+    let (events, _) = explore(400, |rng| Setup {
+        workers: rng.range(1, 50),
+        jobs: rng.range(1, 5),
+        chaos: Chaos { failing: rng.chance(50), restricted: rng.chance(50), poison: rng.chance(30) },
+        cancel: 15,
+        die: rng.below(60),
+        retire: rng.below(40),
+        pause: rng.below(30),
+        unfetched: rng.below(5),
+        memory: if rng.chance(50) { 0 } else { rng.range(200, 5000) },
+        latency: [10_000, 300_000, 20_000_000][rng.below(3) as usize],
+    });
+    assert!(events > 50_000 || number("DASK_SIM_SEED").is_some() || number("DASK_SIM_RUNS").is_some());
+}
