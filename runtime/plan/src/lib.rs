@@ -11,11 +11,13 @@ pub mod dtype;
 pub mod expand;
 pub mod formula;
 pub mod infer;
+mod lower;
 pub mod names;
 pub mod order;
 pub mod plan;
 pub mod program;
 pub mod source;
+pub mod text;
 
 pub use builder::{
     Array, AxisChunks, BuildError, Builder, ChunkSpec, Index, Nested, Operand, normalize_chunks,

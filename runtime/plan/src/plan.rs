@@ -141,7 +141,7 @@ pub struct Layer {
     pub keys: Vec<Table>,
     /// The class of each index along each axis; nothing stands for class 0 everywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub classes: Vec<Vec<u8>>,
+    pub classes: Vec<Vec<u32>>,
     /// One for each combination of classes, in C order.
     pub parts: Vec<LayerPart>,
 }

@@ -81,6 +81,7 @@ pub struct Range {
 /// [`crate::infer`]; a value that must differ from that is cast by an explicit [`Op::Cast`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each variant's fields are named in its text")]
 pub enum Op {
     // --- sources ------------------------------------------------------------------------------------------
     /// Bytes in the template, C order, little-endian.
@@ -270,6 +271,7 @@ pub enum Draw {
 /// Elementwise functions of one argument, by numpy's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Unary {
     Negative,
     Positive,
@@ -324,6 +326,7 @@ pub enum Unary {
 /// Elementwise functions of two arguments, by numpy's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Binary {
     Add,
     Subtract,
@@ -367,6 +370,7 @@ pub enum Binary {
 /// Reductions that combine by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Reduction {
     Sum,
     Prod,
@@ -386,6 +390,7 @@ pub enum Reduction {
 /// Reductions that find a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum ArgReduction {
     Argmin,
     Argmax,
@@ -396,6 +401,7 @@ pub enum ArgReduction {
 /// Running reductions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "numpy's names")]
 pub enum Cumulative {
     Sum,
     Prod,
@@ -462,6 +468,26 @@ impl Op {
             Op::Pad { widths, .. } => widths.iter().flatten().copied().collect(),
             Op::Triangle { row, col, .. } => vec![*row, *col],
             Op::Write { start, .. } => start.clone(),
+            _ => vec![],
+        }
+    }
+
+    /// The same numbers, for changing them.
+    pub fn ints_mut(&mut self) -> Vec<&mut Int> {
+        match self {
+            Op::Full { shape, .. }
+            | Op::FromBytes { shape, .. }
+            | Op::Reshape { shape }
+            | Op::BroadcastTo { shape } => shape.iter_mut().collect(),
+            Op::Arange { offset, len, .. } | Op::Linspace { offset, len, .. } => vec![offset, len],
+            Op::Eye { row, col, shape, .. } => [row, col].into_iter().chain(shape).collect(),
+            Op::Random { block, shape, .. } => [block].into_iter().chain(shape).collect(),
+            Op::Read { start, shape, .. } => start.iter_mut().chain(shape).collect(),
+            Op::Arg { offset, .. } => offset.iter_mut().collect(),
+            Op::Slice { ranges } => ranges.iter_mut().flat_map(|r| [&mut r.start, &mut r.len]).collect(),
+            Op::Pad { widths, .. } => widths.iter_mut().flatten().collect(),
+            Op::Triangle { row, col, .. } => vec![row, col],
+            Op::Write { start, .. } => start.iter_mut().collect(),
             _ => vec![],
         }
     }

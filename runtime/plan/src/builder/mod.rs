@@ -1,17 +1,29 @@
 //! The [`Builder`]: arrays are built by calls in numpy's terms; dtypes, shapes and chunks are inferred at once, so
 //! that a mistake is reported where it stands. [`Builder::finish`] makes the plan.
 
+mod chunks;
 mod counting;
 mod elementwise;
+mod gather;
 mod indexing;
 mod linalg;
 mod movement;
+pub(crate) mod node;
 mod outputs;
+mod overlap;
 mod reductions;
+mod reshape;
 mod sources;
 
 use crate::dtype::{DType, Scalar};
-use crate::plan::Part;
+use crate::lower::Groups;
+use crate::plan::{Part, Sink};
+use crate::program::Op;
+use node::{Kind, Map, Node, Params, extent};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use chunks::normalize_chunks;
 
 /// Handle of an array under construction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,21 +116,31 @@ pub enum Nested {
 }
 
 /// Builds arrays and outputs, then the plan.
-#[derive(Default)]
-pub struct Builder {}
-
-fn not_yet<T>() -> Result<T> {
-    Err(BuildError("not built yet".into()))
+#[derive(Clone, Default)]
+pub struct Builder {
+    pub(crate) nodes: Vec<Node>,
+    /// Equal arrays are built once.
+    seen: HashMap<String, Array>,
+    pub(crate) wanted: Vec<Wanted>,
+    /// Inside the function of `map_overlap`, which sees one block at a time.
+    by_block: bool,
 }
 
-/// Chunk sizes of an array of this shape: dask's `normalize_chunks`.
-///
-/// # Errors
-/// Names the axis and the sizes that do not fit.
-pub fn normalize_chunks(spec: &ChunkSpec, shape: &[u64], dtype: DType) -> Result<Vec<Vec<u64>>> {
-    let _ = (spec, shape, dtype);
-    not_yet()
+/// An output that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    /// The array as the user named it.
+    pub(crate) array: Array,
+    /// The array whose blocks are the output's tasks; printed arrays have none yet.
+    pub(crate) made: Option<Array>,
+    pub(crate) to: Sink,
 }
+
+macro_rules! err {
+    ($($t:tt)*) => { Err($crate::builder::BuildError(format!($($t)*))) };
+}
+pub(crate) use err;
 
 impl Builder {
     /// No arrays yet.
@@ -128,32 +150,112 @@ impl Builder {
 
     /// Element type.
     pub fn dtype(&self, a: Array) -> DType {
-        let _ = a;
-        DType::Float64
+        self.node(a).dtype
     }
 
     /// Extents; `None` where unknown (after boolean indexing or `unique`).
     pub fn shape(&self, a: Array) -> Vec<Option<u64>> {
-        let _ = a;
-        vec![]
+        self.chunks(a).iter().map(|c| extent(c)).collect()
     }
 
     /// Chunk sizes along each axis; `u64::MAX` where unknown.
     pub fn chunks(&self, a: Array) -> &[Vec<u64>] {
-        let _ = a;
-        &[]
+        &self.node(a).chunks
     }
 
     /// Tasks that the outputs need at most, counted without expanding.
     pub fn tasks(&self) -> u128 {
-        0
+        Groups::of(&self.with_outputs()).tasks()
     }
 
     /// The plan: arrays that no output needs make no tasks.
     ///
     /// # Errors
-    /// When the plan would not fit its format.
+    /// When the plan would have more than 2^32 - 1 tasks.
     pub fn finish(self) -> Result<Vec<Part>> {
-        not_yet()
+        let whole = self.with_outputs();
+        crate::lower::lower(&whole, &Groups::of(&whole))
+    }
+
+    /// # Panics
+    /// If the handle is another builder's.
+    pub(crate) fn node(&self, a: Array) -> &Node {
+        &self.nodes[a.0 as usize]
+    }
+
+    /// Adds an array, unless there is an equal one.
+    pub(crate) fn add(&mut self, kind: Kind, dtype: DType, chunks: Vec<Vec<u64>>) -> Array {
+        let large =
+            matches!(&kind, Kind::Blocks { op: Some(Op::Literal { data, .. }), .. } if data.len() > 1 << 16);
+        let key = if large { String::new() } else { format!("{kind:?} {dtype} {chunks:?}") };
+        if let Some(&a) = self.seen.get(&key).filter(|_| !large) {
+            return a;
+        }
+        let a = Array(self.nodes.len() as u32);
+        self.nodes.push(Node { kind, dtype, chunks: Arc::new(chunks), keep: false });
+        if !large {
+            self.seen.insert(key, a);
+        }
+        a
+    }
+
+    /// Adds an array whose blocks come from one block of each operand.
+    pub(crate) fn blocks(
+        &mut self,
+        op: Option<Op>,
+        of: Vec<(Array, Vec<Map>)>,
+        params: Params,
+        dtype: DType,
+        chunks: Vec<Vec<u64>>,
+    ) -> Array {
+        self.add(Kind::Blocks { op, of, params: params.0, classes: vec![] }, dtype, chunks)
+    }
+
+    /// Every axis of an array as it is.
+    pub(crate) fn same(&self, a: Array) -> Vec<Map> {
+        (0..self.chunks(a).len()).map(|i| Map::Axis(i as u32)).collect()
+    }
+
+    /// The shape, or an error that names the operator.
+    pub(crate) fn known(&self, a: Array, what: &str) -> Result<Vec<u64>> {
+        match self.shape(a).into_iter().collect::<Option<Vec<_>>>() {
+            Some(shape) => Ok(shape),
+            None => err!(
+                "{what} needs known sizes, but the shape is {}: boolean indexing and unique give sizes that only \
+                 running tells; use where(mask, x, 0) to keep the shape, or reduce first",
+                self.shape_text(a)
+            ),
+        }
+    }
+
+    /// Refuses what needs the whole array where there are only blocks.
+    pub(crate) fn not_by_block(&self, what: &str) -> Result<()> {
+        if self.by_block {
+            return err!(
+                "{what} inside the function of map_overlap, which sees one block at a time; compute it before and pass it in"
+            );
+        }
+        Ok(())
+    }
+
+    /// numpy's axis, counted from the front.
+    pub(crate) fn axis(&self, axis: i64, ndim: usize) -> Result<usize> {
+        let n = ndim as i64;
+        if (-n..n).contains(&axis) {
+            Ok(axis.rem_euclid(n.max(1)) as usize)
+        } else {
+            err!("axis {axis} is out of bounds for an array of {ndim} dimensions")
+        }
+    }
+
+    /// Sorted axes without repeats; all when `None`.
+    pub(crate) fn axes(&self, axes: Option<&[i64]>, ndim: usize) -> Result<Vec<usize>> {
+        let Some(axes) = axes else { return Ok((0..ndim).collect()) };
+        let mut out = axes.iter().map(|&a| self.axis(a, ndim)).collect::<Result<Vec<_>>>()?;
+        out.sort_unstable();
+        match out.windows(2).find(|w| w[0] == w[1]) {
+            Some(w) => err!("axis {} is given twice in {axes:?}", w[0]),
+            None => Ok(out),
+        }
     }
 }
