@@ -106,7 +106,10 @@ impl Chunk {
     ///
     /// # Errors
     /// Whatever `fill` returns.
-    pub fn try_build<T: Element, E>(shape: &[usize], fill: impl FnOnce(&mut [T]) -> Result<(), E>) -> Result<Chunk, E> {
+    pub fn try_build<T: Element, E>(
+        shape: &[usize],
+        fill: impl FnOnce(&mut [T]) -> Result<(), E>,
+    ) -> Result<Chunk, E> {
         let mut result = Ok(());
         let chunk = Chunk::build(shape, |out: &mut [T]| result = fill(out));
         result.map(|()| chunk)
@@ -148,7 +151,8 @@ impl Chunk {
     /// Returns `None` when the buffer does not fit shape and dtype, is misaligned, or a bool is neither 0 nor 1.
     pub fn from_buffer(dtype: DType, shape: &[usize], buffer: Buffer) -> Option<Chunk> {
         let fits = checked_nbytes(shape, dtype) == Some(buffer.len());
-        Chunk::from_parts(dtype, shape.to_vec(), c_strides(shape, dtype.itemsize()), 0, Arc::new(buffer)).filter(|_| fits)
+        Chunk::from_parts(dtype, shape.to_vec(), c_strides(shape, dtype.itemsize()), 0, Arc::new(buffer))
+            .filter(|_| fits)
     }
 
     /// A view of a buffer: strides in bytes, `offset` that of element 0.
@@ -273,7 +277,8 @@ impl Chunk {
         }
         // SAFETY: every index addresses an aligned, initialised element (invariant), which nobody writes while
         // shared.
-        let mut view = unsafe { ArrayViewD::from_shape_ptr(IxDyn(&self.shape).strides(IxDyn(&strides)), ptr) };
+        let mut view =
+            unsafe { ArrayViewD::from_shape_ptr(IxDyn(&self.shape).strides(IxDyn(&strides)), ptr) };
         for axis in flipped {
             view.invert_axis(ndarray::Axis(axis));
         }
@@ -290,7 +295,8 @@ impl Chunk {
             return Some(&[]);
         }
         // SAFETY: contiguous, aligned, initialised and inside the buffer (invariant).
-        self.is_contiguous().then(|| unsafe { std::slice::from_raw_parts(self.as_ptr().cast::<T>(), self.len()) })
+        self.is_contiguous()
+            .then(|| unsafe { std::slice::from_raw_parts(self.as_ptr().cast::<T>(), self.len()) })
     }
 
     /// Its elements for writing, when nobody else holds the memory and they lie in C order without gaps.
@@ -346,7 +352,11 @@ impl Chunk {
     pub fn transpose(&self, axes: &[usize]) -> Chunk {
         let mut seen = vec![false; self.ndim()];
         axes.iter().for_each(|&a| seen[a] = true);
-        assert!(axes.len() == self.ndim() && seen.iter().all(|s| *s), "axes {axes:?} of {} axes", self.ndim());
+        assert!(
+            axes.len() == self.ndim() && seen.iter().all(|s| *s),
+            "axes {axes:?} of {} axes",
+            self.ndim()
+        );
         self.with(
             axes.iter().map(|&a| self.shape[a]).collect(),
             axes.iter().map(|&a| self.strides[a]).collect(),
@@ -468,7 +478,10 @@ mod tests {
         assert_eq!(x.transpose(&[1, 0]).to_contiguous().as_slice::<i32>().unwrap(), [0, 3, 1, 4, 2, 5]);
         assert_eq!(x.flip(&[0, 1]).to_contiguous().as_slice::<i32>().unwrap(), [5, 4, 3, 2, 1, 0]);
         assert_eq!(x.slice(&[(1, 1, 1), (2, 2, -2)]).to_contiguous().as_slice::<i32>().unwrap(), [5, 3]);
-        assert_eq!(x.reshape(&[6]).flip(&[0]).reshape(&[3, 2]).as_slice::<i32>().unwrap(), [5, 4, 3, 2, 1, 0]);
+        assert_eq!(
+            x.reshape(&[6]).flip(&[0]).reshape(&[3, 2]).as_slice::<i32>().unwrap(),
+            [5, 4, 3, 2, 1, 0]
+        );
         let row = x.slice(&[(0, 1, 1), (0, 3, 1)]).broadcast_to(&[2, 3]);
         assert_eq!(row.to_contiguous().as_slice::<i32>().unwrap(), [0, 1, 2, 0, 1, 2]);
     }

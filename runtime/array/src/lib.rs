@@ -4,13 +4,17 @@
 pub mod buffer;
 pub mod chunk;
 mod copy;
+mod elementwise;
+mod fuse;
+mod math;
 mod ops;
 mod random;
+#[cfg(test)]
 pub mod encode;
 pub mod io;
 pub mod json;
-#[cfg(test)]
 mod python;
+mod reduce;
 pub mod run;
 pub mod show;
 pub mod value;

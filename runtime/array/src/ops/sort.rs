@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn topk_joins_blocks_along_its_axis() {
-        let (a, b) = (Chunk::from_slice(&[2, 2], &[1, 8, 3, 4]), Chunk::from_slice(&[1, 2], &[9, 2i64]));
+        let (a, b) = (Chunk::from_slice(&[2, 2], &[1i64, 8, 3, 4]), Chunk::from_slice(&[1, 2], &[9, 2i64]));
         let both = top(2, 0, &[a.clone(), b.clone()]).unwrap();
         assert_eq!((both.shape(), both.as_slice::<i64>().unwrap()), (&[2, 2][..], &[9, 8, 3, 4][..]));
         assert_eq!(top(i64::MIN, 0, &[a.clone()]).unwrap().as_slice::<i64>().unwrap(), [1, 4, 3, 8]);

@@ -228,7 +228,7 @@ mod tests {
         let whole = chunk(arange(DType::Float64, Scalar::Float(0.1), Scalar::Float(0.3), (lit(0), lit(4)), &[]));
         assert_eq!(whole.as_slice::<f64>().unwrap(), [0.1, 0.4, 0.7000000000000001, 1.0000000000000002]);
         let tail = chunk(arange(DType::Float64, Scalar::Float(0.1), Scalar::Float(0.3), (lit(2), lit(2)), &[]));
-        assert_eq!(tail.as_slice::<f64>().unwrap(), whole.as_slice::<f64>().unwrap()[2..]);
+        assert_eq!(tail.as_slice::<f64>().unwrap(), &whole.as_slice::<f64>().unwrap()[2..]);
         let down = chunk(arange(DType::Int16, Scalar::Int(5), Scalar::Int(-2), (lit(1), lit(4)), &[]));
         assert_eq!(down.as_slice::<i16>().unwrap(), [3, 1, -1, -3]);
         let one = chunk(arange(DType::UInt8, Scalar::Int(255), Scalar::Int(1), (lit(0), lit(1)), &[]));

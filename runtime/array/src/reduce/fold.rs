@@ -1,0 +1,133 @@
+//! Reductions that combine by themselves: sums, products, extremes, truth, counts.
+
+use super::number::Number;
+use super::sum;
+use super::walk::{Feed, Reducer, Sink, Walk};
+use crate::chunk::Chunk;
+use crate::math::level::{Job, Level, dispatch};
+use crate::run::Error;
+use crate::with_dtype;
+use dask_plan::program::Reduction;
+use dask_plan::{DType, Kind, infer};
+use num_complex::{Complex32, Complex64};
+
+/// The sink of a reduction over elements of this dtype.
+///
+/// # Errors
+/// [`Error::Value`] for the extreme of nothing.
+pub(super) fn sink(f: Reduction, dtype: DType, walk: Walk) -> Result<Box<dyn Sink>, Error> {
+    use Reduction::*;
+    if matches!(f, Min | Max | Nanmin | Nanmax) && walk.count == 0 && walk.len() > 0 {
+        return Err(Error::Value(format!(
+            "{} of an empty array has no value; reduce over axes that are not empty",
+            infer::numpy_name(&f)
+        )));
+    }
+    let n = walk.len();
+    Ok(match f {
+        Sum | Nansum if matches!(dtype.kind(), Kind::Float | Kind::Complex) => {
+            with_dtype!(dtype, T in [f32, f64, Complex32, Complex64] => Feed::boxed(walk, sum::Sum::<T>::new(n)),
+                else => return Err(Error::Operand(format!("sum has no kernel for {dtype}"))))
+        }
+        Sum | Nansum => with_dtype!(dtype, T => fold::<T, _>(walk, T::ZERO, T::add)),
+        Prod | Nanprod => with_dtype!(dtype, T => fold::<T, _>(walk, T::ONE, T::multiply)),
+        Max => with_dtype!(dtype, T => fold::<T, _>(walk, T::LOWEST, T::maximum)),
+        Min => with_dtype!(dtype, T => fold::<T, _>(walk, T::HIGHEST, T::minimum)),
+        Nanmax => with_dtype!(dtype, T => fold::<T, _>(walk, T::NO_MAXIMUM, Number::fmax)),
+        Nanmin => with_dtype!(dtype, T => fold::<T, _>(walk, T::NO_MINIMUM, Number::fmin)),
+        Any => fold(walk, false, bool::add),
+        All => fold(walk, true, bool::multiply),
+        CountNonzero | Nancount => Feed::boxed(walk, Count(vec![0; n])),
+    })
+}
+
+fn fold<T: Number, F: Fn(T, T) -> T + Copy + 'static>(walk: Walk, neutral: T, f: F) -> Box<dyn Sink> {
+    let accumulators = vec![neutral; walk.len()];
+    Feed::boxed(walk, Fold { accumulators, neutral, f })
+}
+
+/// A fold by a function of two elements.
+struct Fold<T, F> {
+    accumulators: Vec<T>,
+    neutral: T,
+    f: F,
+}
+
+impl<T: Number, F: Fn(T, T) -> T + Copy> Reducer<T> for Fold<T, F> {
+    fn along(&mut self, run: &[T], at: usize, _: usize) {
+        let folded = dispatch(Along { run, neutral: self.neutral, f: self.f });
+        self.accumulators[at] = (self.f)(self.accumulators[at], folded);
+    }
+
+    fn across(&mut self, run: &[T], at: usize, _: usize) {
+        dispatch(Across { run, accumulators: &mut self.accumulators[at..at + run.len()], f: self.f });
+    }
+
+    fn finish(self, shape: &[usize]) -> Vec<Chunk> {
+        vec![Chunk::from_slice(shape, &self.accumulators)]
+    }
+}
+
+/// Independent accumulators of a run: enough to fill the vectors.
+const LANES: usize = 16;
+
+struct Along<'a, T, F> {
+    run: &'a [T],
+    neutral: T,
+    f: F,
+}
+
+impl<T: Number, F: Fn(T, T) -> T + Copy> Job for Along<'_, T, F> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<L: Level>(self) -> T {
+        let mut lanes = [self.neutral; LANES];
+        let mut blocks = self.run.chunks_exact(LANES);
+        for block in &mut blocks {
+            for (lane, &x) in lanes.iter_mut().zip(block) {
+                *lane = (self.f)(*lane, x);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(blocks.remainder()) {
+            *lane = (self.f)(*lane, x);
+        }
+        lanes.into_iter().fold(self.neutral, self.f)
+    }
+}
+
+struct Across<'a, T, F> {
+    run: &'a [T],
+    accumulators: &'a mut [T],
+    f: F,
+}
+
+impl<T: Number, F: Fn(T, T) -> T + Copy> Job for Across<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        for (a, &x) in self.accumulators.iter_mut().zip(self.run) {
+            *a = (self.f)(*a, x);
+        }
+    }
+}
+
+/// Counts true elements.
+struct Count(Vec<i64>);
+
+impl Reducer<bool> for Count {
+    fn along(&mut self, run: &[bool], at: usize, _: usize) {
+        self.0[at] += run.iter().map(|&b| i64::from(b)).sum::<i64>();
+    }
+
+    fn across(&mut self, run: &[bool], at: usize, _: usize) {
+        for (n, &b) in self.0[at..].iter_mut().zip(run) {
+            *n += i64::from(b);
+        }
+    }
+
+    fn finish(self, shape: &[usize]) -> Vec<Chunk> {
+        vec![Chunk::from_slice(shape, &self.0)]
+    }
+}
