@@ -27,6 +27,8 @@ mod tests {
         let text = r#"{"shape":[5,4],"dtype":"float64","chunks":[[3,2],[4]]}"#;
         let described: Described = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&described).unwrap(), text);
-        assert!(serde_json::from_str::<Described>(r#"{"shape":[5],"dtype":"float16","chunks":null}"#).is_err());
+        assert!(
+            serde_json::from_str::<Described>(r#"{"shape":[5],"dtype":"float16","chunks":null}"#).is_err()
+        );
     }
 }

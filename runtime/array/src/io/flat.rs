@@ -135,6 +135,8 @@ fn read_c(
 
     if layout.is_native() && nbytes >= MAP_FROM && nbytes >= span / 2 {
         let map = map(file, path, first, span)?;
+        // Only a hint: without it the kernel reads ahead less.
+        let _ = map.advise(Advice::WillNeed);
         let strides = strides.iter().map(|&s| s as isize).collect();
         // Misaligned files are copied below.
         if let Some(chunk) =
@@ -171,10 +173,7 @@ fn map(file: &File, path: &str, first: u64, span: u64) -> Result<Mmap, Error> {
     // SAFETY: the mapping is only read. Files below the data directories must not change while a graph reads them
     // (documented above and for users); the length was checked.
     let map = unsafe { MmapOptions::new().offset(first).len(span as usize).map(file) };
-    let map = map.map_err(|e| io_error(path, "mapping it", &e))?;
-    // Only a hint: without it the kernel reads ahead less.
-    let _ = map.advise(Advice::WillNeed);
-    Ok(map)
+    map.map_err(|e| io_error(path, "mapping it", &e))
 }
 
 fn foreign(map: Mmap) -> Buffer {

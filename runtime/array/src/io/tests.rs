@@ -301,3 +301,84 @@ fn a_full_disk_is_named() {
     let text = io_error("x.zarr", "writing chunk c/0", &e).to_string();
     assert!(text.contains("x.zarr: the disk is full") && text.contains("chunk c/0"), "{text}");
 }
+
+/// Every place of a JSON document, as pointers.
+fn places(json: &Json, at: String, found: &mut Vec<String>) {
+    match json {
+        Json::Object(map) => map.iter().for_each(|(k, v)| places(v, format!("{at}/{k}"), found)),
+        Json::Array(list) => list.iter().enumerate().for_each(|(i, v)| places(v, format!("{at}/{i}"), found)),
+        _ => {}
+    }
+    found.push(at);
+}
+
+#[test]
+fn hostile_zarr_metadata_is_an_error_or_read() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/arrays");
+    let values: Vec<Json> = serde_json::from_str(
+        r#"[null, true, 0, 1, -1, 3, 1e300, 9223372036854775807, 18446744073709551615, "", "NaN", "bytes", "<f8", [],
+            [0], [1, 1], [1, 2, 3], [9223372036854775807, 9223372036854775807], {}, {"name": "blosc"}, {"id": "zstd"}]"#,
+    )
+    .unwrap();
+    let mut tried = 0;
+    for name in ["v3-sharded", "v3-default", "v2-blosc", "v2-big-fortran"] {
+        let dir = tempfile::tempdir().unwrap();
+        let context = below(dir.path());
+        let store = dir.path().join("x");
+        let metadata = if name.starts_with("v3") { "zarr.json" } else { ".zarray" };
+        // The chunk at the origin stays as it was.
+        let chunk = if name.starts_with("v3") { "c/0/0" } else { "0.0" };
+        std::fs::create_dir_all(store.join(chunk).parent().unwrap()).unwrap();
+        std::fs::copy(files.join(name).join(chunk), store.join(chunk)).unwrap();
+        let text = std::fs::read_to_string(files.join(name).join(metadata)).unwrap();
+        let json: Json = serde_json::from_str(&text).unwrap();
+        let mut found = vec![];
+        places(&json, String::new(), &mut found);
+        for at in found {
+            for value in &values {
+                let mut json = json.clone();
+                *json.pointer_mut(&at).unwrap() = value.clone();
+                std::fs::write(store.join(metadata), json.to_string()).unwrap();
+                tried += 1;
+                let Ok(described) = describe(&zarr_file("x"), &context) else { continue };
+                let ndim = described.shape.len();
+                let few: Vec<usize> = described.shape.iter().map(|&n| n.min(3) as usize).collect();
+                let _ = read_region(&zarr_file("x"), described.dtype, &vec![0; ndim], &few, &context);
+            }
+        }
+    }
+    assert!(tried > 1000);
+}
+
+#[test]
+fn hostile_zarr_chunks_are_errors_or_read() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/arrays");
+    let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(2);
+    let dir = tempfile::tempdir().unwrap();
+    let context = below(dir.path());
+    for name in ["v3-sharded", "v3-default", "v2-blosc", "v2-big-fortran"] {
+        let (metadata, chunk) =
+            if name.starts_with("v3") { ("zarr.json", "c/0/0") } else { (".zarray", "0.0") };
+        let store = dir.path().join(name);
+        std::fs::create_dir_all(store.join(chunk).parent().unwrap()).unwrap();
+        std::fs::copy(files.join(name).join(metadata), store.join(metadata)).unwrap();
+        let bytes = std::fs::read(files.join(name).join(chunk)).unwrap();
+        let dtype = describe(&zarr_file(name), &context).unwrap().dtype;
+        for _ in 0..100 {
+            let mut bytes = bytes.clone();
+            for _ in 0..=rng.next_u32() % 3 {
+                let at = rng.next_u32() as usize % bytes.len();
+                bytes[at] = [0, 0xff, 0x7f, rng.next_u32() as u8][rng.next_u32() as usize % 4];
+            }
+            if rng.next_u32().is_multiple_of(4) {
+                bytes.truncate(rng.next_u32() as usize % bytes.len());
+            }
+            std::fs::write(store.join(chunk), bytes).unwrap();
+            for shape in [[5, 7], [2, 2]] {
+                if let Err(e) = read_region(&zarr_file(name), dtype, &[0, 0], &shape, &context) {
+                    assert!(e.to_string().starts_with(name), "{e}");
+                }
+            }
+        }
+    }
+}

@@ -16,19 +16,17 @@ const MAX_HEADER: usize = 64 << 10;
 /// Most axes an array may have, as in numpy.
 const MAX_NDIM: usize = 64;
 
-/// The header that `numpy.save` writes for a little-endian array: everything before the first element.
-pub fn header(dtype: DType, fortran: bool, shape: &[u64]) -> Vec<u8> {
+/// The header that `numpy.save` writes for a C-ordered, little-endian array: everything before the first element.
+pub fn header(dtype: DType, shape: &[u64]) -> Vec<u8> {
     let extents: Vec<String> = shape.iter().map(u64::to_string).collect();
     let tuple = match extents.as_slice() {
         [n] => format!("({n},)"),
         many => format!("({})", many.join(", ")),
     };
-    let order = if fortran { "True" } else { "False" };
     let mut text =
-        format!("{{'descr': '{}', 'fortran_order': {order}, 'shape': {tuple}, }}", type_string(dtype));
+        format!("{{'descr': '{}', 'fortran_order': False, 'shape': {tuple}, }}", type_string(dtype));
     // numpy leaves room for the growing axis to reach 21 digits, so that files can be appended to.
-    let growing = if fortran { extents.last() } else { extents.first() };
-    let room = growing.map_or(0, |n| 21usize.saturating_sub(n.len()));
+    let room = extents.first().map_or(0, |n| 21usize.saturating_sub(n.len()));
     text.extend(std::iter::repeat_n(' ', room));
 
     let pad = |prefix: usize| (64 - (prefix + text.len() + 1) % 64) % 64;
@@ -277,7 +275,7 @@ mod tests {
     #[test]
     fn headers_are_aligned_and_read_back() {
         for shape in [vec![], vec![7], vec![3, 4], vec![1; 64]] {
-            let bytes = header(DType::Complex64, true, &shape);
+            let bytes = header(DType::Complex64, &shape);
             assert_eq!(bytes.len() % 64, 0);
             let mut file = tempfile::tempfile().unwrap();
             std::io::Write::write_all(&mut file, &bytes).unwrap();
@@ -285,7 +283,7 @@ mod tests {
                 offset: bytes.len() as u64,
                 dtype: DType::Complex64,
                 shape,
-                fortran: true,
+                fortran: false,
                 big_endian: false,
             };
             assert_eq!(read(&file).unwrap(), expected);

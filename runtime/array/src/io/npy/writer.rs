@@ -47,7 +47,7 @@ impl Writer {
         let temporary = path.with_file_name(temporary);
         let file = OpenOptions::new().write(true).create_new(true).open(&temporary);
         let file = file.map_err(|e| io_error(&name, "creating it", &e))?;
-        let header = header(dtype, false, shape);
+        let header = header(dtype, shape);
         let writer = Writer {
             file,
             temporary,

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Largest chunk, decoded, in bytes. Damaged metadata must not make us ask for all memory there is.
 const MAX_CHUNK: u64 = 64 << 30;
 
+/// Most axes an array may have, as in numpy.
+const MAX_NDIM: usize = 64;
+
 /// Codecs of version 3.
 const CODECS: [&str; 9] = [
     "bytes",
@@ -147,6 +150,9 @@ fn extents(json: &Value, key: &str) -> Result<Vec<u64>, String> {
 }
 
 fn finish(shape: Vec<u64>, chunks: Vec<u64>, dtype: DType) -> Result<Metadata, String> {
+    if shape.len() > MAX_NDIM {
+        return Err(format!("has {} axes; at most {MAX_NDIM} are read", shape.len()));
+    }
     if shape.len() != chunks.len() || chunks.contains(&0) {
         return Err(format!("its chunks {chunks:?} do not fit its shape {shape:?}"));
     }
@@ -212,6 +218,7 @@ mod tests {
             ("/shape", json!([5, -4]), "[5,-4]"),
             ("/shape", json!([u64::MAX, 2]), "too large"),
             ("/shape", json!("x"), "\"shape\""),
+            ("/shape", json!(vec![1; 65]), "65 axes"),
         ] {
             let e = version3(&with(v3(), at, value)).unwrap_err();
             assert!(e.contains(hint), "{at}: {e}");

@@ -17,7 +17,6 @@ use crate::chunk::Chunk;
 use crate::run::{Context, Error};
 use dask_plan::{DType, Described};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use zarrs::array::{ArrayBytes, ArrayError, ArraySubset, CodecError, CodecOptions};
 use zarrs::storage::StorageError;
 
@@ -165,6 +164,3 @@ fn array_error(path: &str, doing: &str, e: &ArrayError) -> Error {
         other => error(path, format!("{doing} failed: {other}; if it is damaged, write the array again")),
     }
 }
-
-/// The array's elements as `zarrs` holds them, for errors at opening.
-type Storage = Arc<dyn zarrs::storage::ReadableWritableStorageTraits>;

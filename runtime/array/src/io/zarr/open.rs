@@ -3,7 +3,7 @@
 
 use super::metadata::{self, Metadata};
 use super::store::LocalStore;
-use super::{Storage, error, io_error};
+use super::{error, io_error};
 use crate::io::path::{self, Resolved};
 use crate::run::{Context, Error};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use zarrs::array::{Array, ArrayMetadata};
+use zarrs::storage::ReadableWritableStorageTraits;
 
 /// Most arrays kept open.
 const KEPT: usize = 256;
@@ -20,9 +21,12 @@ const KEPT: usize = 256;
 /// Most bytes of metadata that are read.
 const MAX_METADATA: u64 = 64 << 20;
 
+/// An array over any store.
+pub(super) type ZarrArray = Array<dyn ReadableWritableStorageTraits>;
+
 /// An open array.
 pub(super) struct Opened {
-    pub(super) array: Array<dyn zarrs::storage::ReadableWritableStorageTraits>,
+    pub(super) array: ZarrArray,
     pub(super) metadata: Metadata,
 }
 
@@ -98,11 +102,9 @@ fn load(path: &str, at: &Resolved, stamp: Stamp) -> Result<Opened, Error> {
 }
 
 /// The array of a folder, with metadata that was checked.
-pub(super) fn array(
-    at: &Resolved,
-    metadata: ArrayMetadata,
-) -> Result<Array<dyn zarrs::storage::ReadableWritableStorageTraits>, String> {
-    let storage: Storage = Arc::new(LocalStore { root: at.root.clone(), dir: at.path.clone() });
+pub(super) fn array(at: &Resolved, metadata: ArrayMetadata) -> Result<ZarrArray, String> {
+    let storage: Arc<dyn ReadableWritableStorageTraits> =
+        Arc::new(LocalStore { root: at.root.clone(), dir: at.path.clone() });
     Array::new_with_metadata(storage, "/", metadata).map_err(|e| e.to_string())
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use zarrs::storage::byte_range::{ByteRangeIterator, InvalidByteRangeError};
+use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator, InvalidByteRangeError};
 use zarrs::storage::{
     Bytes, MaybeBytes, MaybeBytesIterator, OffsetBytesIterator, ReadableStorageTraits, StorageError,
     StoreKey, StorePrefix, WritableStorageTraits, store_set_partial_many,
@@ -98,10 +98,15 @@ impl ReadableStorageTraits for LocalStore {
     ) -> Result<MaybeBytesIterator<'a>, StorageError> {
         let Some((file, len)) = self.open(key)? else { return Ok(None) };
         Ok(Some(Box::new(byte_ranges.map(move |range| {
-            let (start, end) = (range.start(len), range.end(len));
-            if start > end || end > len {
+            // Ranges come from damaged metadata too, so nothing here may wrap around.
+            let (start, end) = match range {
+                ByteRange::FromStart(start, None) => (Some(start), Some(len)),
+                ByteRange::FromStart(start, Some(n)) => (Some(start), start.checked_add(n)),
+                ByteRange::Suffix(n) => (len.checked_sub(n), Some(len)),
+            };
+            let Some((start, end)) = start.zip(end).filter(|&(start, end)| start <= end && end <= len) else {
                 return Err(InvalidByteRangeError::new(range, len).into());
-            }
+            };
             let mut bytes = vec![0; (end - start) as usize];
             file.read_exact_at(&mut bytes, start).map_err(storage_error)?;
             Ok(Bytes::from(bytes))
@@ -150,7 +155,6 @@ impl WritableStorageTraits for LocalStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zarrs::storage::byte_range::ByteRange;
 
     fn store() -> (tempfile::TempDir, LocalStore) {
         let dir = tempfile::tempdir().unwrap();
@@ -171,7 +175,11 @@ mod tests {
         let part = |range| store.get_partial(&key, range).map(Option::unwrap);
         assert_eq!(part(ByteRange::FromStart(1, Some(2))).unwrap(), "ec");
         assert_eq!(part(ByteRange::Suffix(3)).unwrap(), "ond");
-        assert!(part(ByteRange::FromStart(4, Some(9))).is_err());
+        for outside in [ByteRange::FromStart(4, Some(9)), ByteRange::Suffix(9), ByteRange::FromStart(7, None)]
+        {
+            assert!(part(outside).is_err());
+        }
+        assert!(part(ByteRange::FromStart(4, Some(u64::MAX))).is_err());
         assert_eq!(std::fs::read_dir(store.dir.join("c/0")).unwrap().count(), 1, "no temporary file stays");
         store.erase(&key).unwrap();
         assert!(store.get(&key).unwrap().is_none());
