@@ -9,10 +9,10 @@ mod fuse;
 mod math;
 mod ops;
 mod random;
-#[cfg(test)]
 pub mod encode;
 pub mod io;
 pub mod json;
+#[cfg(test)]
 mod python;
 mod reduce;
 pub mod run;
