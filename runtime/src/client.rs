@@ -131,7 +131,9 @@ impl Client {
                 JobEvent::Result { task, value: codec::decode(&head, &mut frame.payloads.into_iter())? }
             }
             ToClient::Done { progress, .. } => JobEvent::Done(progress),
-            ToClient::Failed { refused, error, progress, .. } => JobEvent::Failed { refused, error, progress },
+            ToClient::Failed { refused, error, progress, .. } => {
+                JobEvent::Failed { refused, error, progress }
+            }
             other => return Err(unexpected(&other)),
         })
     }
@@ -143,7 +145,10 @@ impl Client {
         tokio::spawn(async move {
             loop {
                 let event = self.event().await;
-                let last = !matches!(event, Ok(JobEvent::Outputs(_) | JobEvent::Progress(_) | JobEvent::Result { .. }));
+                let last = !matches!(
+                    event,
+                    Ok(JobEvent::Outputs(_) | JobEvent::Progress(_) | JobEvent::Result { .. })
+                );
                 if send.send(event).is_err() || last {
                     return;
                 }
@@ -155,5 +160,8 @@ impl Client {
 
 fn unexpected(message: &ToClient) -> Error {
     let text = format!("{message:?}");
-    Error::Protocol(format!("the scheduler sent something unexpected: {}", text.chars().take(80).collect::<String>()))
+    Error::Protocol(format!(
+        "the scheduler sent something unexpected: {}",
+        text.chars().take(80).collect::<String>()
+    ))
 }

@@ -77,9 +77,15 @@ impl Embedded {
         let mut started = None;
         let id = hub.with(|state| {
             state.join(hello, |id| {
-                let settings = engine::Settings { id, threads: options.threads, data_dirs: options.data_dirs, spin: SPIN };
+                let settings = engine::Settings {
+                    id,
+                    threads: options.threads,
+                    data_dirs: options.data_dirs,
+                    spin: SPIN,
+                };
                 let outlet = Local { hub: Arc::downgrade(&hub), worker: id };
-                let engine = Engine::start(settings, Box::new(outlet)).map_err(|e| format!("no threads: {e}"))?;
+                let engine =
+                    Engine::start(settings, Box::new(outlet)).map_err(|e| format!("no threads: {e}"))?;
                 started = Some(Arc::clone(&engine));
                 Ok(Link::Local(engine))
             })

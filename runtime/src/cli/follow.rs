@@ -12,7 +12,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// Shows progress, takes results, writes outputs and the summary. Ctrl-C cancels the job.
-pub(super) async fn follow(mut following: Following, data_dirs: Vec<PathBuf>, as_json: bool, from: Instant) -> Result {
+pub(super) async fn follow(
+    mut following: Following,
+    data_dirs: Vec<PathBuf>,
+    as_json: bool,
+    from: Instant,
+) -> Result {
     let mut display = Display::new(as_json);
     let mut outputs = Outputs::new(data_dirs);
     let result = tokio::select! {

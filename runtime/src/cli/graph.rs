@@ -2,8 +2,8 @@
 
 use super::args::{Graph, GraphFile};
 use super::{Failure, Result, input};
-use dask_plan::columns::U32s;
-use dask_plan::plan::{Part, Sink, Template};
+use dask_plan::plan::{Part, Template};
+use dask_plan::text::Text;
 use std::io::{BufWriter, Write as _};
 
 pub(super) fn graph(command: Graph) -> Result {
@@ -20,7 +20,7 @@ pub(super) fn graph(command: Graph) -> Result {
         }
         Graph::Info(file) => {
             let parts = parts(&file)?;
-            print(|out| info(&parts, out))
+            print(|out| writeln!(out, "{}", Text(&parts)))
         }
         Graph::Expand { graph, output: Some(path) } => {
             let bytes = dask_plan::encode(&parts(&graph)?).map_err(Failure::failed)?;
@@ -49,41 +49,6 @@ fn print(f: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Resu
 
 fn templates(parts: &[Part]) -> Vec<Template> {
     parts.iter().flat_map(|p| p.templates.iter().cloned()).collect()
-}
-
-fn info(parts: &[Part], out: &mut dyn std::io::Write) -> std::io::Result<()> {
-    let templates = templates(parts);
-    let mut counts = vec![0u64; templates.len()];
-    let mut inputs = 0u64;
-    for block in parts.iter().flat_map(|p| &p.blocks) {
-        inputs += U32s::new(&block.inputs).len() as u64;
-        for task in block.tasks(&templates) {
-            counts[task.template as usize] += 1;
-        }
-    }
-    let nbytes: u64 = templates.iter().zip(&counts).map(|(t, n)| t.nbytes.saturating_mul(*n)).sum();
-    writeln!(out, "{} tasks, {inputs} inputs, about {nbytes} bytes of results", counts.iter().sum::<u64>())?;
-    writeln!(out, "\ntasks      bytes each  template")?;
-    for (template, count) in templates.iter().zip(&counts).filter(|(_, n)| **n > 0) {
-        writeln!(out, "{count:<10} {:<11} {}", template.nbytes, template.name)?;
-    }
-    writeln!(out, "\noutputs")?;
-    for output in parts.iter().flat_map(|p| &p.outputs) {
-        let to = match &output.to {
-            Sink::Print { .. } => "print".to_string(),
-            Sink::Npy { path } => format!("npy {path}"),
-            Sink::Json { path } => format!("json {}", path.as_deref().unwrap_or("on standard output")),
-            Sink::Zarr { path } => format!("zarr {path}"),
-            Sink::Keep => "kept on the workers".to_string(),
-        };
-        let extent = |axis: &Vec<u64>| match axis.iter().try_fold(0u64, |s, n| s.checked_add(*n)) {
-            Some(n) => n.to_string(),
-            None => "?".into(),
-        };
-        let shape: Vec<String> = output.chunks.iter().map(extent).collect();
-        writeln!(out, "{}: {} ({}) to {to}", output.name, output.dtype, shape.join(", "))?;
-    }
-    Ok(())
 }
 
 fn list(parts: &[Part], out: &mut dyn std::io::Write) -> std::io::Result<()> {

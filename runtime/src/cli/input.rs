@@ -18,13 +18,17 @@ pub(super) enum Input {
 
 /// Reads a file and finds every mistake that can be found without other files.
 pub(super) fn read(path: &Path) -> Result<Input> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::Input(format!("{}: it cannot be read: {e}", path.display())))?;
+    let bytes = std::fs::read(path)
+        .map_err(|e| Failure::Input(format!("{}: it cannot be read: {e}", path.display())))?;
     let file = path.display().to_string();
     if plan::is_plan(&bytes) {
         return Ok(Input::Plan { bytes });
     }
     let text = String::from_utf8(bytes).map_err(|e| {
-        Failure::Input(format!("{file}: neither a plan nor text: byte {} is not UTF-8", e.utf8_error().valid_up_to()))
+        Failure::Input(format!(
+            "{file}: neither a plan nor text: byte {} is not UTF-8",
+            e.utf8_error().valid_up_to()
+        ))
     })?;
     let document = Box::new(source::parse(&text, &file).map_err(Failure::input)?);
     Ok(Input::Source { file, text, document })

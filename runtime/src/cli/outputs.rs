@@ -83,7 +83,10 @@ impl Outputs {
                 if matches!(how, How::Elsewhere) {
                     continue;
                 }
-                return Err(Failure::Failed(format!("output {:?}: a block is a tuple, not an array", output.name)));
+                return Err(Failure::Failed(format!(
+                    "output {:?}: a block is a tuple, not an array",
+                    output.name
+                )));
             };
             match how {
                 How::Elsewhere => {}
@@ -130,7 +133,8 @@ impl Outputs {
                     let value = dask_array::json::value(&whole(name, blocks, chunks)?);
                     match path {
                         Some(path) => {
-                            let path = dask_array::io::output_path(path, &self.context).map_err(Failure::failed)?;
+                            let path =
+                                dask_array::io::output_path(path, &self.context).map_err(Failure::failed)?;
                             replace(&path, value.to_string().as_bytes())?;
                             ("json", json!(path), None)
                         }
@@ -153,7 +157,8 @@ impl Outputs {
 
 /// Extents of the whole array; `None` when one is unknown.
 fn shape(output: &Output) -> Option<Vec<u64>> {
-    let known = |axis: &Vec<u64>| axis.iter().try_fold(0u64, |sum, n| sum.checked_add(*n).filter(|_| *n != u64::MAX));
+    let known =
+        |axis: &Vec<u64>| axis.iter().try_fold(0u64, |sum, n| sum.checked_add(*n).filter(|_| *n != u64::MAX));
     output.chunks.iter().map(known).collect()
 }
 
@@ -177,7 +182,10 @@ fn start(chunks: &[Vec<u64>], place: usize) -> Vec<u64> {
 fn whole(name: &str, blocks: Vec<Option<Chunk>>, chunks: &[Vec<u64>]) -> Result<Chunk> {
     let missing = blocks.iter().filter(|b| b.is_none()).count();
     if missing > 0 {
-        return Err(Failure::Failed(format!("output {name:?}: {missing} of {} blocks did not come", blocks.len())));
+        return Err(Failure::Failed(format!(
+            "output {name:?}: {missing} of {} blocks did not come",
+            blocks.len()
+        )));
     }
     let mut blocks: Vec<Chunk> = blocks.into_iter().flatten().collect();
     if blocks.len() == 1

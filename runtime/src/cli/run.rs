@@ -20,7 +20,9 @@ pub(super) fn run(options: Run) -> Result {
     block_on(0, async move {
         let engine = Embedded::start(settings).map_err(Failure::failed)?;
         if options.http {
-            let address = crate::http::scheduler(&engine.hub, "127.0.0.1", options.http_port).await.map_err(Failure::input)?;
+            let address = crate::http::scheduler(&engine.hub, "127.0.0.1", options.http_port)
+                .await
+                .map_err(Failure::input)?;
             eprintln!("serving http://{address}");
         }
         let opened = engine.hub.with(|state| state.open("run", "", 0, false)).map_err(Failure::failed)?;

@@ -24,7 +24,9 @@ pub(super) fn scheduler(options: Scheduler) -> Result {
         };
         let listener = listen(&options.listen.host, options.port, "--port").await?;
         let hub = Hub::new(settings, tokio::runtime::Handle::current());
-        let http = crate::http::scheduler(&hub, &options.listen.host, options.http_port).await.map_err(Failure::input)?;
+        let http = crate::http::scheduler(&hub, &options.listen.host, options.http_port)
+            .await
+            .map_err(Failure::input)?;
         let address = Address::from(listener.local_addr().map_err(Failure::failed)?);
         println!("scheduler listening on {address} http://{http}");
         let serving = tokio::spawn(server::serve(hub, listener));
@@ -80,7 +82,9 @@ async fn asked_to_end() -> Result {
 
 async fn listen(host: &str, port: u16, option: &str) -> Result<TcpListener> {
     TcpListener::bind((host, port)).await.map_err(|e| {
-        Failure::Input(format!("cannot listen on {host}:{port}: {e}; choose another {option}, or {option} 0 for a free one"))
+        Failure::Input(format!(
+            "cannot listen on {host}:{port}: {e}; choose another {option}, or {option} 0 for a free one"
+        ))
     })
 }
 

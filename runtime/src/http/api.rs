@@ -24,7 +24,10 @@ type Shared = State<Arc<Hub>>;
 pub(super) fn routes(hub: &Arc<Hub>) -> Router {
     Router::new()
         .route("/health", get(health))
-        .route("/metrics", get(|State(hub): Shared| async move { metrics::respond(metrics::scheduler(&hub)) }))
+        .route(
+            "/metrics",
+            get(|State(hub): Shared| async move { metrics::respond(metrics::scheduler(&hub)) }),
+        )
         .route("/api/v1", get(|| async { "API V1" }))
         .route("/api/v1/get_workers", get(get_workers))
         .route("/api/v1/retire_workers", post(retire_workers))
@@ -71,7 +74,12 @@ impl Default for Retire {
 async fn retire_workers(State(hub): Shared, body: String) -> Response {
     let retire: Retire = match serde_json::from_str(if body.trim().is_empty() { "{}" } else { &body }) {
         Ok(retire) => retire,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, format!("the body is not {{\"n\": 1}} or {{\"workers\": [\"tcp://…\"]}}: {error}")),
+        Err(error) => {
+            return problem(
+                StatusCode::BAD_REQUEST,
+                format!("the body is not {{\"n\": 1}} or {{\"workers\": [\"tcp://…\"]}}: {error}"),
+            );
+        }
     };
     let chosen: Vec<WorkerView> = hub.with(|s| {
         let chosen = if retire.n > 0 {

@@ -65,7 +65,11 @@ pub(super) fn scheduler(hub: &Hub) -> Result<Vec<MetricFamily>> {
         "Total number of client connections removed",
         (counts.clients_added - counts.clients) as f64,
     )?;
-    s.gauge("dask_scheduler_desired_workers", "Number of workers scheduler needs for task graph", desired as f64)?;
+    s.gauge(
+        "dask_scheduler_desired_workers",
+        "Number of workers scheduler needs for task graph",
+        desired as f64,
+    )?;
     let paused = workers.iter().filter(|w| w.memory.paused && !w.retiring).count();
     let retiring = workers.iter().filter(|w| w.retiring).count();
     let (idle, busy) = (idle as f64, workers.len() as f64 - idle as f64 - paused as f64 - retiring as f64);
@@ -73,7 +77,12 @@ pub(super) fn scheduler(hub: &Hub) -> Result<Vec<MetricFamily>> {
         "dask_scheduler_workers",
         "Number of workers known by scheduler",
         "state",
-        &[("idle", idle), ("partially_saturated", busy.max(0.0)), ("paused", paused as f64), ("retiring", retiring as f64)],
+        &[
+            ("idle", idle),
+            ("partially_saturated", busy.max(0.0)),
+            ("paused", paused as f64),
+            ("retiring", retiring as f64),
+        ],
     )?;
     s.counter("dask_scheduler_workers_added_total", "Total number of workers added", turnover.0 as f64)?;
     s.counter("dask_scheduler_workers_removed_total", "Total number of workers removed", turnover.1 as f64)?;
@@ -89,14 +98,16 @@ pub(super) fn scheduler(hub: &Hub) -> Result<Vec<MetricFamily>> {
             ("released", tasks.released as f64),
         ],
     )?;
-    let seconds: Vec<(&str, f64)> = templates.iter().map(|(name, _, seconds)| (name.as_str(), *seconds)).collect();
+    let seconds: Vec<(&str, f64)> =
+        templates.iter().map(|(name, _, seconds)| (name.as_str(), *seconds)).collect();
     s.counters(
         "dask_scheduler_tasks_compute_seconds_total",
         "Total amount of compute time spent in each prefix",
         "task_prefix_name",
         &seconds,
     )?;
-    let runs: Vec<(&str, f64)> = templates.iter().map(|(name, runs, _)| (name.as_str(), *runs as f64)).collect();
+    let runs: Vec<(&str, f64)> =
+        templates.iter().map(|(name, runs, _)| (name.as_str(), *runs as f64)).collect();
     s.counters(
         "dask_runtime_tasks_computed_total",
         "How often tasks of each template were computed",

@@ -27,7 +27,12 @@ pub async fn scheduler(hub: &Arc<Hub>, host: &str, port: u16) -> Result<SocketAd
 ///
 /// # Errors
 /// When the port is taken.
-pub async fn worker(status: &Arc<Status>, memory_limit: u64, host: &str, port: u16) -> Result<SocketAddr, String> {
+pub async fn worker(
+    status: &Arc<Status>,
+    memory_limit: u64,
+    host: &str,
+    port: u16,
+) -> Result<SocketAddr, String> {
     let status = Arc::clone(status);
     let metrics = get(move || async move { metrics::respond(metrics::worker(&status, memory_limit)) });
     serve(Router::new().route("/health", get(health)).route("/metrics", metrics), host, port).await
@@ -35,7 +40,9 @@ pub async fn worker(status: &Arc<Status>, memory_limit: u64, host: &str, port: u
 
 async fn serve(routes: Router, host: &str, port: u16) -> Result<SocketAddr, String> {
     let error = |e: std::io::Error| {
-        format!("cannot serve HTTP on {host}:{port}: {e}; choose another --http-port, or --http-port 0 for a free one")
+        format!(
+            "cannot serve HTTP on {host}:{port}: {e}; choose another --http-port, or --http-port 0 for a free one"
+        )
     };
     let listener = TcpListener::bind((host, port)).await.map_err(error)?;
     let address = listener.local_addr().map_err(error)?;
@@ -85,7 +92,9 @@ mod tests {
         };
         assert!(!foreign(&headers(None)), "curl and the operator send none");
         assert!(!foreign(&headers(Some("http://localhost:8787"))));
-        for origin in ["http://evil.example", "null", "http://localhost:8788", "http://localhost:8787.evil.example"] {
+        for origin in
+            ["http://evil.example", "null", "http://localhost:8788", "http://localhost:8787.evil.example"]
+        {
             assert!(foreign(&headers(Some(origin))), "{origin}");
         }
     }

@@ -19,7 +19,9 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Address, String> {
-        let bad = |why: &str| format!("address {text:?}: {why}; write tcp://host:port, such as tcp://127.0.0.1:8786");
+        let bad = |why: &str| {
+            format!("address {text:?}: {why}; write tcp://host:port, such as tcp://127.0.0.1:8786")
+        };
         let rest = match text.split_once("://") {
             Some(("tcp", rest)) => rest,
             Some((scheme, _)) => return Err(bad(&format!("the scheme {scheme:?} is not supported"))),

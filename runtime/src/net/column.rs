@@ -29,7 +29,10 @@ macro_rules! column {
                 let (items, rest) = bytes.as_chunks();
                 if !rest.is_empty() {
                     let width = size_of::<$t>();
-                    return Err(D::Error::custom(format!("a column of {} bytes, not a multiple of {width}", bytes.len())));
+                    return Err(D::Error::custom(format!(
+                        "a column of {} bytes, not a multiple of {width}",
+                        bytes.len()
+                    )));
                 }
                 Ok(items.iter().map(|b| <$t>::from_le_bytes(*b)).collect())
             }
@@ -52,7 +55,8 @@ mod tests {
         let pair = Pair(vec![1, u32::MAX], vec![-1, i64::MIN]);
         let bytes = rmp_serde::to_vec(&pair).unwrap();
         assert_eq!(rmp_serde::from_slice::<Pair>(&bytes).unwrap(), pair);
-        let ragged = rmp_serde::to_vec(&(serde_bytes::Bytes::new(&[0; 5]), serde_bytes::Bytes::new(&[]))).unwrap();
+        let ragged =
+            rmp_serde::to_vec(&(serde_bytes::Bytes::new(&[0; 5]), serde_bytes::Bytes::new(&[]))).unwrap();
         assert!(rmp_serde::from_slice::<Pair>(&ragged).unwrap_err().to_string().contains("5 bytes"));
     }
 }

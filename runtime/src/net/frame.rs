@@ -73,10 +73,14 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         let count = u32::from_le_bytes([e, f, g, h]) as usize;
         let Limits { control, payload } = self.limits;
         if length > control {
-            return Err(Error::Protocol(format!("a control message of {length} bytes; at most {control} are taken")));
+            return Err(Error::Protocol(format!(
+                "a control message of {length} bytes; at most {control} are taken"
+            )));
         }
         if count > MAX_PAYLOADS {
-            return Err(Error::Protocol(format!("a frame with {count} payloads; at most {MAX_PAYLOADS} are taken")));
+            return Err(Error::Protocol(format!(
+                "a frame with {count} payloads; at most {MAX_PAYLOADS} are taken"
+            )));
         }
         let mut lens = Vec::with_capacity(count);
         let mut total = 0u64;
@@ -86,7 +90,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             lens.push(len);
         }
         if total > payload {
-            return Err(Error::Protocol(format!("a frame with {total} bytes of payload; at most {payload} are taken")));
+            return Err(Error::Protocol(format!(
+                "a frame with {total} bytes of payload; at most {payload} are taken"
+            )));
         }
         self.read_control(length).await?;
         let message = decode(&self.control)?;
@@ -165,7 +171,10 @@ mod tests {
         bytes.extend_from_slice(b"abc");
         let frame = read::<(String, u8)>(&bytes, Limits::with_payload(3)).unwrap();
         assert_eq!(frame.message, ("hello".into(), 7));
-        assert_eq!(frame.payloads.iter().map(|b| b.bytes().to_vec()).collect::<Vec<_>>(), [b"abc".to_vec(), vec![]]);
+        assert_eq!(
+            frame.payloads.iter().map(|b| b.bytes().to_vec()).collect::<Vec<_>>(),
+            [b"abc".to_vec(), vec![]]
+        );
     }
 
     #[test]

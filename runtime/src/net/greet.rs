@@ -70,7 +70,10 @@ pub async fn connect(address: &Address, hello: &Hello, limits: Limits) -> Result
     let mut theirs = [0; 8];
     timely(read.read_exact(&mut theirs)).await?;
     if theirs[..6] != MAGIC {
-        return Err(Error::Protocol(format!("what listens there is not a peer: it said {:?}", text(&theirs))));
+        return Err(Error::Protocol(format!(
+            "what listens there is not a peer: it said {:?}",
+            text(&theirs)
+        )));
     }
     let version = (theirs[6], theirs[7]);
     if version.0 != VERSION.0 {
@@ -190,7 +193,8 @@ mod tests {
 
     /// The handshake of distributed 2026.8, as captured from a client.
     fn distributed() -> Vec<u8> {
-        let frames: [&[u8]; 2] = [b"\x80", b"\x83\xabcompression\xc0\xa6python\x93\x03\x0b\x02\xafpickle-protocol\x05"];
+        let frames: [&[u8]; 2] =
+            [b"\x80", b"\x83\xabcompression\xc0\xa6python\x93\x03\x0b\x02\xafpickle-protocol\x05"];
         let mut body = (frames.len() as u64).to_le_bytes().to_vec();
         frames.iter().for_each(|f| body.extend((f.len() as u64).to_le_bytes()));
         frames.iter().for_each(|f| body.extend_from_slice(f));

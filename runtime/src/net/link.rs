@@ -249,7 +249,9 @@ mod tests {
         let (server, _) = listener.accept().await.unwrap();
         let (_keep, write) = client.into_split();
         let sender = Sender::new(write);
-        let big = Chunk::build(&[3 << 20], |out: &mut [u8]| out.iter_mut().enumerate().for_each(|(i, b)| *b = i as u8));
+        let big = Chunk::build(&[3 << 20], |out: &mut [u8]| {
+            out.iter_mut().enumerate().for_each(|(i, b)| *b = i as u8)
+        });
         for n in 0..20u32 {
             sender.send_with(&n, std::slice::from_ref(&big)).unwrap();
             sender.send(&(n + 100)).unwrap();

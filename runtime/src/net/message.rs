@@ -224,8 +224,12 @@ impl Orders {
     /// # Errors
     /// Names the columns.
     pub fn check(&self, payloads: usize) -> Result<(), String> {
-        for (what, tasks) in [("free", &self.free), ("compute", &self.compute), ("inputs", &self.inputs), ("fetch", &self.fetch)]
-        {
+        for (what, tasks) in [
+            ("free", &self.free),
+            ("compute", &self.compute),
+            ("inputs", &self.inputs),
+            ("fetch", &self.fetch),
+        ] {
             tasks.check(what)?;
         }
         if let Some(recall) = &self.recall {

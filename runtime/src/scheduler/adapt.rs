@@ -18,7 +18,8 @@ impl State {
         let jobs = self.core.jobs().into_iter().filter_map(|job| self.core.job_stats(job));
         let classes: Vec<_> = jobs.flat_map(|j| j.classes).collect();
         let mean = |nanos: u64, runs: u64| if runs == 0 { 500_000_000 } else { nanos / runs };
-        let ready: u64 = classes.iter().map(|c| c.counts.ready.saturating_mul(mean(c.nanos, c.computed))).sum();
+        let ready: u64 =
+            classes.iter().map(|c| c.counts.ready.saturating_mul(mean(c.nanos, c.computed))).sum();
         target(&self.core.workers(), self.core.counts(), ready)
     }
 
@@ -44,7 +45,9 @@ fn target(workers: &[WorkerStats], tasks: Counts, ready: u64) -> u64 {
     let busy: u64 = workers.iter().map(|w| w.busy).sum();
     let threads = (busy + ready).div_ceil(TARGET).min(open);
     let present = workers.len() as u64;
-    let Some(each) = workers.iter().map(|w| u64::from(w.nthreads)).sum::<u64>().checked_div(present).filter(|n| *n > 0) else {
+    let Some(each) =
+        workers.iter().map(|w| u64::from(w.nthreads)).sum::<u64>().checked_div(present).filter(|n| *n > 0)
+    else {
         return u64::from(open > 0);
     };
     let mut wanted = threads.div_ceil(each);

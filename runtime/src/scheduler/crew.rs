@@ -104,7 +104,8 @@ impl Crew {
     /// Sends a worker what the core orders.
     pub(super) fn order(&mut self, orders: &core::Orders, jobs: &IdMap<u32, Job>) {
         let id = orders.worker.0;
-        let named: Vec<u32> = orders.inputs.iter().chain(&orders.fetch).map(|i| i.from.0).filter(|from| *from != id).collect();
+        let named: Vec<u32> =
+            orders.inputs.iter().chain(&orders.fetch).map(|i| i.from.0).filter(|from| *from != id).collect();
         let Some(worker) = self.workers.get(&id) else { return };
         let mut new: Vec<(u32, String)> = vec![];
         for from in named {
@@ -126,7 +127,10 @@ impl Crew {
         for worker in self.workers.values_mut() {
             if worker.jobs.remove(&job.0) {
                 worker.classes.retain(|c| (c >> 32) as u32 != job.0);
-                worker.send(Batch { orders: Orders { closed: vec![job.0], ..Orders::default() }, blobs: vec![] });
+                worker.send(Batch {
+                    orders: Orders { closed: vec![job.0], ..Orders::default() },
+                    blobs: vec![],
+                });
             }
         }
     }
@@ -209,7 +213,9 @@ impl Worker {
             Link::Remote(sender) => {
                 let Batch { orders, blobs } = batch;
                 // If it is gone, its connection tells; if a message was too large, nobody else would.
-                if let Err(error @ crate::net::Error::Protocol(_)) = sender.send_with(&ToWorker::Orders(orders), &blobs) {
+                if let Err(error @ crate::net::Error::Protocol(_)) =
+                    sender.send_with(&ToWorker::Orders(orders), &blobs)
+                {
                     tracing::error!(worker = %self.view.name, %error, "cannot send orders");
                 }
             }

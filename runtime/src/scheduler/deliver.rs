@@ -145,7 +145,11 @@ impl State {
     /// Fetches results for the submitter, if there are any, and room, and nobody does so already.
     fn pump(&mut self, number: u32) {
         let Some(job) = self.jobs.get_mut(&number) else { return };
-        if job.pumping || job.fetch.is_empty() || job.subscriber.is_none() || job.in_flight.values().sum::<u64>() >= WINDOW {
+        if job.pumping
+            || job.fetch.is_empty()
+            || job.subscriber.is_none()
+            || job.in_flight.values().sum::<u64>() >= WINDOW
+        {
             return;
         }
         if let Some(hub) = self.hub.upgrade() {
@@ -243,7 +247,10 @@ async fn fetch(hub: &Hub, request: &Request) -> Brought {
                 (None, Err(error)) => Err(error.clone()),
             };
             let result = match result {
-                Ok(mut source) => ask(&mut source, &request.tasks, &mut brought).await.map(|()| source).map_err(|e| e.to_string()),
+                Ok(mut source) => ask(&mut source, &request.tasks, &mut brought)
+                    .await
+                    .map(|()| source)
+                    .map_err(|e| e.to_string()),
                 Err(error) => Err(error),
             };
             match result {

@@ -60,10 +60,7 @@ pub(super) enum Wanted {
     /// Not computed yet.
     Pending,
     /// A worker has it, and it waits to be fetched.
-    OnWorker {
-        worker: u32,
-        nbytes: u64,
-    },
+    OnWorker { worker: u32, nbytes: u64 },
     /// It is kept here.
     Held(Value),
     /// It was sent and is not kept.
@@ -132,7 +129,8 @@ impl Job {
     }
 
     pub(super) fn progress(&self, bytes_peak: u64) -> Progress {
-        let nanos = self.ended.unwrap_or_else(Instant::now).saturating_duration_since(self.opened).as_nanos() as u64;
+        let nanos =
+            self.ended.unwrap_or_else(Instant::now).saturating_duration_since(self.opened).as_nanos() as u64;
         let mut progress = Progress { nanos, bytes_peak, ..Progress::default() };
         self.table.progress(&mut progress);
         progress

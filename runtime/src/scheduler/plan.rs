@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 /// a plan with layers is kept back until it is complete.
 pub struct Intake {
     decoder: Decoder,
+    max_tasks: u64,
     kept: Vec<Part>,
     layered: bool,
     passed: bool,
@@ -29,7 +30,7 @@ impl Intake {
     /// Refuses more tasks than `max_tasks`.
     pub fn new(max_tasks: u64) -> Intake {
         let decoder = Decoder::new(Limits { max_tasks, ..Limits::default() });
-        Intake { decoder, kept: vec![], layered: false, passed: false, ended: false }
+        Intake { decoder, max_tasks, kept: vec![], layered: false, passed: false, ended: false }
     }
 
     /// Takes bytes; returns parts that can start.
@@ -42,7 +43,10 @@ impl Intake {
         while let Some(part) = self.decoder.next_part().map_err(|e| e.to_string())? {
             self.ended |= part.last;
             if !part.layers.is_empty() && self.passed {
-                return Err("plan: layers follow a part without layers whose tasks have started; write layers first".into());
+                return Err(
+                    "plan: layers follow a part without layers whose tasks have started; write layers first"
+                        .into(),
+                );
             }
             self.layered |= !part.layers.is_empty();
             if self.layered {
@@ -64,7 +68,11 @@ impl Intake {
         if !self.ended {
             return Err("plan: it is cut off: no part says `last`".into());
         }
-        if self.kept.is_empty() { Ok(vec![]) } else { expand(self.kept).map_err(|e| e.to_string()) }
+        if self.kept.is_empty() {
+            Ok(vec![])
+        } else {
+            expand(self.kept, self.max_tasks).map_err(|e| e.to_string())
+        }
     }
 
     /// Whether a part has said that it is the last.
@@ -95,7 +103,9 @@ pub async fn source(hub: &Arc<Hub>, file: String, text: String, max_tasks: u64) 
 }
 
 /// Runs something that takes a while on a thread that may take a while.
-async fn apart<T: Send + 'static>(f: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+async fn apart<T: Send + 'static>(
+    f: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
     tokio::task::spawn_blocking(f).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
@@ -103,7 +113,11 @@ async fn apart<T: Send + 'static>(f: impl FnOnce() -> Result<T, String> + Send +
 ///
 /// # Errors
 /// Names file, place, value and fix.
-pub fn planned(document: &Document, described: Vec<(FileRef, Described)>, max_tasks: u64) -> Result<Vec<Part>, String> {
+pub fn planned(
+    document: &Document,
+    described: Vec<(FileRef, Described)>,
+    max_tasks: u64,
+) -> Result<Vec<Part>, String> {
     let mut known = HashMap::new();
     for (file, described) in described {
         let Described { shape, dtype, chunks } = described;
@@ -112,7 +126,7 @@ pub fn planned(document: &Document, described: Vec<(FileRef, Described)>, max_ta
         known.insert(file, source::Described { shape, dtype, chunks });
     }
     let parts = source::build(document, &known, u128::from(max_tasks)).map_err(|e| e.to_string())?;
-    expand(parts).map_err(|e| e.to_string())
+    expand(parts, max_tasks).map_err(|e| e.to_string())
 }
 
 /// The task that reads a file's metadata; its result is that JSON, as bytes.
@@ -131,7 +145,13 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
         names: vec!["describe".into()],
         templates: files.iter().map(template).collect(),
         blocks: (0..count)
-            .map(|template| Block { count: 1, template, ndim: 1, index: u32s([template]), ..Block::default() })
+            .map(|template| Block {
+                count: 1,
+                template,
+                ndim: 1,
+                index: u32s([template]),
+                ..Block::default()
+            })
             .collect(),
         outputs: vec![Output {
             name: "describe".into(),
@@ -162,7 +182,8 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
                 found.insert(task, json.map_err(|e| format!("a file's description cannot be read: {e}"))?);
             }
             JobEvent::Done(_) => {
-                let described = files.into_iter().zip(0..).filter_map(|(file, n)| Some((file, found.remove(&n)?)));
+                let described =
+                    files.into_iter().zip(0..).filter_map(|(file, n)| Some((file, found.remove(&n)?)));
                 return Ok(described.collect());
             }
             JobEvent::Failed { error, .. } => return Err(error),
@@ -173,5 +194,9 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
 }
 
 fn template(file: &FileRef) -> Template {
-    Template { name: format!("describe {}", file.path), body: Body::Program(describe_program(file)), nbytes: 0 }
+    Template {
+        name: format!("describe {}", file.path),
+        body: Body::Program(describe_program(file)),
+        nbytes: 0,
+    }
 }

@@ -89,7 +89,9 @@ async fn worker(hub: &Arc<Hub>, hello: WorkerHello, greeted: Greeted) -> Result<
     let joined = hub.with(|state| {
         state.join(hello, |id| {
             let welcome = Verdict::Welcome { agent: agent(), worker: Some(id) };
-            sender.send_raw(&greet::opening(&welcome).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+            sender
+                .send_raw(&greet::opening(&welcome).map_err(|e| e.to_string())?)
+                .map_err(|e| e.to_string())?;
             Ok(Link::Remote(sender.clone()))
         })
     });
@@ -178,7 +180,9 @@ async fn converse(
                 if let Some(Incoming { job, intake }) = incoming {
                     let number = *job;
                     match intake.feed(&bytes) {
-                        Ok(parts) => hub.with(|state| parts.into_iter().for_each(|part| state.add_part(number, part))),
+                        Ok(parts) => {
+                            hub.with(|state| parts.into_iter().for_each(|part| state.add_part(number, part)))
+                        }
                         Err(error) => {
                             *incoming = None;
                             hub.with(|state| state.end(number, true, error));
@@ -204,8 +208,15 @@ async fn converse(
                         numbers.insert(id, number);
                     }
                     None => {
-                        let error = format!("there is no job {id:?}; it may have ended longer ago than jobs are kept");
-                        sender.send(&ToClient::Failed { id, refused: true, error, progress: Default::default() })?;
+                        let error = format!(
+                            "there is no job {id:?}; it may have ended longer ago than jobs are kept"
+                        );
+                        sender.send(&ToClient::Failed {
+                            id,
+                            refused: true,
+                            error,
+                            progress: Default::default(),
+                        })?;
                     }
                 }
             }

@@ -133,7 +133,11 @@ impl State {
     ///
     /// # Errors
     /// When its name is taken, or the link cannot be made.
-    pub fn join(&mut self, hello: Joining, link: impl FnOnce(u32) -> Result<Link, String>) -> Result<u32, String> {
+    pub fn join(
+        &mut self,
+        hello: Joining,
+        link: impl FnOnce(u32) -> Result<Link, String>,
+    ) -> Result<u32, String> {
         if let Some(other) = self.crew.named(&hello.name) {
             return Err(format!(
                 "the name {:?} is taken by the worker at {}; give each worker a --name of its own, or wait until that one \
@@ -228,7 +232,11 @@ impl State {
         for run in report.finished.job.chunk_by(|a, b| a == b) {
             let job = JobId(run[0]);
             let tasks: Vec<Done> = (at..at + run.len())
-                .map(|i| Done { task: report.finished.local[i], nbytes: report.nbytes[i], nanos: report.nanos[i] })
+                .map(|i| Done {
+                    task: report.finished.local[i],
+                    nbytes: report.nbytes[i],
+                    nanos: report.nanos[i],
+                })
                 .collect();
             at += run.len();
             if let Some(job) = self.jobs.get_mut(&job.0).filter(|j| j.ended.is_none()) {
@@ -241,7 +249,12 @@ impl State {
             self.event(Event::Failed { worker, task, error, retryable: true });
         }
         for m in report.missing {
-            self.event(Event::InputMissing { worker, task: task(m.task), input: task(m.input), from: WorkerId(m.from) });
+            self.event(Event::InputMissing {
+                worker,
+                task: task(m.task),
+                input: task(m.input),
+                from: WorkerId(m.from),
+            });
         }
         for m in report.unfetched {
             self.event(Event::FetchFailed { worker, task: task(m.input), from: WorkerId(m.from) });
@@ -273,7 +286,13 @@ impl State {
     ///
     /// # Errors
     /// When the id belongs to another document.
-    pub fn open(&mut self, name: &str, document: &str, priority: i32, internal: bool) -> Result<Opened, String> {
+    pub fn open(
+        &mut self,
+        name: &str,
+        document: &str,
+        priority: i32,
+        internal: bool,
+    ) -> Result<Opened, String> {
         let digest = self.digest.of(document);
         if let Some(number) = self.names.get(name) {
             return match self.jobs.get(number) {
@@ -371,7 +390,9 @@ impl State {
             Tell::WorkerRetired { worker } => self.crew.retired(worker.0),
             Tell::RetireBlocked { worker, results, nbytes } => {
                 tracing::warn!(
-                    worker = worker.0, results, nbytes,
+                    worker = worker.0,
+                    results,
+                    nbytes,
                     "a worker that is to leave holds results for which no other worker has room"
                 );
             }
@@ -379,7 +400,8 @@ impl State {
     }
 
     fn explain_failure(&self, failure: &Failure) -> String {
-        let key = |t: &TaskId| self.jobs.get(&t.job.0).map_or_else(|| "a task".into(), |j| j.table.key(t.local));
+        let key =
+            |t: &TaskId| self.jobs.get(&t.job.0).map_or_else(|| "a task".into(), |j| j.table.key(t.local));
         let Some(task) = &failure.task else { return failure.reason.to_string() };
         let mut text = format!("task {} ({}): {}", key(task), failure.class, failure.reason);
         let dependents: Vec<String> = failure.chain.iter().filter(|t| *t != task).map(key).collect();
@@ -432,7 +454,8 @@ impl State {
             sum.0 += runs;
             sum.1 += seconds;
         }
-        let mut sums: Vec<_> = sums.into_iter().map(|(name, (runs, s))| (name.to_string(), runs, s)).collect();
+        let mut sums: Vec<_> =
+            sums.into_iter().map(|(name, (runs, s))| (name.to_string(), runs, s)).collect();
         sums.sort_by(|a, b| a.0.cmp(&b.0));
         sums
     }

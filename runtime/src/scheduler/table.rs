@@ -127,7 +127,13 @@ impl Table {
         });
     }
 
-    fn class(&mut self, template: u32, annotations: Option<&Annotations>, priority: i32, batch: &mut Batch) -> u32 {
+    fn class(
+        &mut self,
+        template: u32,
+        annotations: Option<&Annotations>,
+        priority: i32,
+        batch: &mut Batch,
+    ) -> u32 {
         if annotations.is_none()
             && let Some(class) = self.plain.get(&template)
         {
@@ -207,7 +213,9 @@ impl Table {
     pub(super) fn find(&self, key: &str) -> Option<u32> {
         let (name, index) = parse_key(key)?;
         let name = self.names.iter().position(|n| *n == name)? as u32;
-        (0..self.tasks).find(|t| self.row(*t).is_some_and(|r| r.name == name && r.index.iter().eq(index.iter().copied())))
+        (0..self.tasks).find(|t| {
+            self.row(*t).is_some_and(|r| r.name == name && r.index.iter().eq(index.iter().copied()))
+        })
     }
 
     /// Counts a run of a task.
@@ -275,7 +283,8 @@ mod tests {
     #[test]
     fn tasks_of_mixed_blocks_are_found_by_number_and_by_key() {
         let mut table = Table::default();
-        let kinds = vec![TaskKind { template: 0, name: 0, ndim: 2 }, TaskKind { template: 1, name: 1, ndim: 0 }];
+        let kinds =
+            vec![TaskKind { template: 0, name: 0, ndim: 2 }, TaskKind { template: 1, name: 1, ndim: 0 }];
         let part = Part {
             version: 1,
             names: vec!["x".into(), "total".into()],
@@ -293,8 +302,13 @@ mod tests {
         };
         let (batch, _) = table.add(part, 3);
         assert_eq!(batch.blocks.iter().map(|b| (b.class, b.count)).collect::<Vec<_>>(), [(0, 2), (1, 1)]);
-        assert_eq!((0..3).map(|t| table.key(t)).collect::<Vec<_>>(), ["('x', 0, 1)", "('x', 1, 0)", "'total'"]);
-        for (key, task) in [("('x', 1, 0)", Some(1)), ("x(0, 1)", Some(0)), ("total", Some(2)), ("x", None), ("y", None)] {
+        assert_eq!(
+            (0..3).map(|t| table.key(t)).collect::<Vec<_>>(),
+            ["('x', 0, 1)", "('x', 1, 0)", "'total'"]
+        );
+        for (key, task) in
+            [("('x', 1, 0)", Some(1)), ("x(0, 1)", Some(0)), ("total", Some(2)), ("x", None), ("y", None)]
+        {
             assert_eq!(table.find(key), task, "{key}");
         }
         assert_eq!(table.row(1).unwrap().args.iter().collect::<Vec<_>>(), [-8]);

@@ -61,7 +61,8 @@ impl Source {
             return Err(Error::Protocol("results whose columns differ in length".into()));
         }
         let mut payloads = frame.payloads.into_iter();
-        let values = tasks.iter().zip(&heads).map(|(task, head)| Ok((task, codec::decode(head, &mut payloads)?)));
+        let values =
+            tasks.iter().zip(&heads).map(|(task, head)| Ok((task, codec::decode(head, &mut payloads)?)));
         Ok(Brought { values: values.collect::<Result<_, Error>>()?, absent: absent.iter().collect() })
     }
 }

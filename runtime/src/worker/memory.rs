@@ -16,7 +16,8 @@ pub fn limit() -> u64 {
 /// Bytes of this process that are in memory.
 pub fn resident() -> u64 {
     // The second field of statm; a page is asked of the system, since it is not 4096 everywhere.
-    let pages: u64 = read("/proc/self/statm").split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+    let pages: u64 =
+        read("/proc/self/statm").split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     pages * page()
 }
 
@@ -47,7 +48,9 @@ fn cgroup_limit(root: &Path, groups: &str) -> Option<u64> {
     let mut lowest: Option<u64> = None;
     for line in groups.lines() {
         let mut parts = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
+            continue;
+        };
         let (base, file) = match controllers {
             "" => (root.to_path_buf(), "memory.max"),
             c if c.split(',').any(|c| c == "memory") => (root.join("memory"), "memory.limit_in_bytes"),
@@ -84,7 +87,9 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "mi" | "mib" => 1024.0 * 1024.0,
         "gi" | "gib" => 1024.0 * 1024.0 * 1024.0,
         "ti" | "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        _ => return Err(format!("{text:?} is not an amount of memory; write bytes, or such as 4GiB or 500MB")),
+        _ => {
+            return Err(format!("{text:?} is not an amount of memory; write bytes, or such as 4GiB or 500MB"));
+        }
     };
     match number.trim().parse::<f64>() {
         Ok(n) if n >= 0.0 && n * scale < 1e18 => Ok((n * scale) as u64),
@@ -98,7 +103,9 @@ mod tests {
 
     #[test]
     fn amounts_are_read() {
-        for (text, bytes) in [("2GiB", 2 << 30), ("500 MB", 500_000_000), ("1e9", 1_000_000_000), ("0", 0), ("1.5k", 1500)] {
+        for (text, bytes) in
+            [("2GiB", 2 << 30), ("500 MB", 500_000_000), ("1e9", 1_000_000_000), ("0", 0), ("1.5k", 1500)]
+        {
             assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
         }
         for text in ["", "lots", "-1", "1 QB", "1e40"] {

@@ -211,7 +211,11 @@ async fn session(
 }
 
 /// Takes orders until the scheduler lets the worker go.
-async fn obey(engine: Arc<Engine>, fetcher: Arc<Fetcher>, mut reader: Reader<OwnedReadHalf>) -> Result<(), Error> {
+async fn obey(
+    engine: Arc<Engine>,
+    fetcher: Arc<Fetcher>,
+    mut reader: Reader<OwnedReadHalf>,
+) -> Result<(), Error> {
     loop {
         let frame = reader.frame::<ToWorker>().await?;
         let mut orders = match frame.message {
@@ -222,7 +226,8 @@ async fn obey(engine: Arc<Engine>, fetcher: Arc<Fetcher>, mut reader: Reader<Own
         fetcher.learn(&std::mem::take(&mut orders.peers));
         let blobs = frame.payloads.into_iter().map(|buffer| {
             let len = buffer.len();
-            Chunk::from_buffer(DType::UInt8, &[len], buffer).ok_or_else(|| Error::Protocol("a blob that is too large".into()))
+            Chunk::from_buffer(DType::UInt8, &[len], buffer)
+                .ok_or_else(|| Error::Protocol("a blob that is too large".into()))
         });
         if engine.take(Batch { orders, blobs: blobs.collect::<Result<_, _>>()? }) {
             engine.flush();
@@ -255,7 +260,9 @@ async fn accept(listener: TcpListener, status: Arc<Status>) {
             let welcome = Verdict::Welcome { agent: agent(), worker: None };
             if greet::answer(&mut greeted.writer, &welcome).await.is_ok() {
                 let served = Arc::clone(&status.served);
-                if let Err(error) = serve::peer(engine, served, greeted.reader, Sender::new(greeted.writer)).await {
+                if let Err(error) =
+                    serve::peer(engine, served, greeted.reader, Sender::new(greeted.writer)).await
+                {
                     tracing::warn!(%from, %error, "lost a peer");
                 }
             }

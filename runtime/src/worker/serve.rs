@@ -52,7 +52,9 @@ pub async fn peer(
             };
             let (head, chunks) = codec::encode(&value);
             let size: usize = chunks.iter().map(|c| c.nbytes()).sum();
-            if !payloads.is_empty() && (bytes + size > FRAME_BYTES || payloads.len() + chunks.len() > FRAME_PAYLOADS) {
+            if !payloads.is_empty()
+                && (bytes + size > FRAME_BYTES || payloads.len() + chunks.len() > FRAME_PAYLOADS)
+            {
                 sender.send_with(&std::mem::take(&mut reply), &payloads)?;
                 payloads.clear();
                 bytes = 0;

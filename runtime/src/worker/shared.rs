@@ -212,7 +212,8 @@ impl Shared {
         let data_dirs = &self.data_dirs;
         self.jobs.entry(job).or_insert_with(|| {
             let cancelled = Arc::new(AtomicBool::new(false));
-            let context = Arc::new(Context { data_dirs: data_dirs.clone(), cancelled: Arc::clone(&cancelled) });
+            let context =
+                Arc::new(Context { data_dirs: data_dirs.clone(), cancelled: Arc::clone(&cancelled) });
             Job { classes: vec![], values: IdMap::default(), context, cancelled }
         })
     }
@@ -221,7 +222,8 @@ impl Shared {
         let job = self.job(class.job);
         let Body::Program(program) = &class.template.body;
         let args = program.args as usize;
-        let prepared = Prepared::new(program.clone()).map_err(|e| format!("template {:?}: {e}", class.template.name));
+        let prepared =
+            Prepared::new(program.clone()).map_err(|e| format!("template {:?}: {e}", class.template.name));
         let index = class.class as usize;
         if job.classes.len() <= index {
             job.classes.resize_with(index + 1, || None);
@@ -246,7 +248,11 @@ impl Shared {
                 _ => {
                     let known = self.jobs.get(&job).and_then(|j| j.classes.get(number as usize));
                     let Some(class) = known.cloned().flatten() else {
-                        self.fail(id, format!("class {number} of the job was never sent to this worker"), vec![]);
+                        self.fail(
+                            id,
+                            format!("class {number} of the job was never sent to this worker"),
+                            vec![],
+                        );
                         after.urgent = true;
                         // Without the class the rest of the columns cannot be read.
                         return;
@@ -403,7 +409,11 @@ impl Shared {
                 }
                 Waiter::Task(waiter) => {
                     if let Some(waiting) = self.waiting.remove(&waiter) {
-                        self.report.missing.push(Missing { task: pair(waiting.task.id), input: pair(input), from });
+                        self.report.missing.push(Missing {
+                            task: pair(waiting.task.id),
+                            input: pair(input),
+                            from,
+                        });
                     }
                 }
             }
@@ -476,7 +486,10 @@ impl Shared {
                 self.report.nanos.push(nanos);
             }
             Err(error) if self.jobs.contains_key(&task.id.job.0) => {
-                let inputs = task.input_ids().filter_map(|t| Some(((t.job.0, t.local), describe(&self.get(t)?)))).collect();
+                let inputs = task
+                    .input_ids()
+                    .filter_map(|t| Some(((t.job.0, t.local), describe(&self.get(t)?))))
+                    .collect();
                 self.fail(task.id, error, inputs);
             }
             Err(_) => {}

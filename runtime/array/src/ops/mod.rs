@@ -73,7 +73,7 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         Op::Item(at) => view::item(*at, operands),
 
         Op::Read { .. } | Op::Create { .. } | Op::Write { .. } | Op::Describe { .. } => {
-            Err(Error::Operand("read, create, write and describe need files, which this build has not".into()))
+            crate::io::run(op, operands, args, context)
         }
         Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Clip | Op::Round { .. } | Op::Cast(_) | Op::Fold(_)
         | Op::Reduce { .. } | Op::Moments { .. } | Op::MomentsMerge | Op::MomentsFinish { .. } | Op::Arg { .. }
