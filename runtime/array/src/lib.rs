@@ -4,9 +4,15 @@
 pub mod buffer;
 pub mod chunk;
 mod copy;
+pub mod encode;
+pub mod io;
+pub mod json;
 mod ops;
+#[cfg(test)]
+mod python;
 mod random;
 pub mod run;
+pub mod show;
 pub mod value;
 
 pub use chunk::{Chunk, Element};
