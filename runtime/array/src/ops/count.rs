@@ -176,6 +176,7 @@ pub(super) fn bincount(
     };
     one_axis(OP, "the array", &x)?;
     let found: Vec<usize> = with_dtype!(x.dtype(), T in [bool, i8, i16, i32, i64, u8, u16, u32, u64] => {
+        #[allow(clippy::unnecessary_fallible_conversions, reason = "signed types can be negative")]
         let place = |&v: &T| usize::try_from(v).map_err(|_| value(OP, format!("got {v}; it takes no negative number")));
         x.view::<T>().iter().map(place).collect::<Result<_, _>>()?
     }, else => return Err(operand(OP, format!("the array is {}; it takes integers", x.dtype()))));

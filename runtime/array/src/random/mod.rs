@@ -86,16 +86,6 @@ impl RandomStream {
             Generator::Mt19937(mt) => out.iter_mut().for_each(|out| *out = mt.next_f64()),
         }
     }
-
-    /// Leaves out the next `n` numbers: at once for PCG64, one by one for MT19937.
-    pub(crate) fn skip(&mut self, n: u64) {
-        match &mut self.generator {
-            Generator::Pcg64(pcg) => pcg.skip(n),
-            Generator::Mt19937(mt) => (0..n).for_each(|_| {
-                mt.next_f64();
-            }),
-        }
-    }
 }
 
 /// `Random`: block number `block` of a random array.
