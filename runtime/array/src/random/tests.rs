@@ -1,5 +1,5 @@
-//! Digests of what `dask.array` (2026.8) with NumPy 2.4 computes. In each case four blocks of another array were
-//! drawn before, from the same generator.
+//! Digests of what `dask.array` (2026.8) with NumPy 2.4 computes; `tests/make_random.py` prints them. In each case four
+//! blocks of another array were drawn before, from the same generator.
 
 use super::*;
 use DType::*;
