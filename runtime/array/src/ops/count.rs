@@ -60,7 +60,12 @@ fn sums<W: Weight>(
 }
 
 /// How many of `len` elements go in each of `n` bins.
-fn counts(n: usize, len: usize, context: &Context, bin: impl Fn(usize) -> Option<usize>) -> Result<Value, Error> {
+fn counts(
+    n: usize,
+    len: usize,
+    context: &Context,
+    bin: impl Fn(usize) -> Option<usize>,
+) -> Result<Value, Error> {
     let mut counts = vec![0i64; n];
     for i in 0..len {
         if i % TILE == 0 {
@@ -100,7 +105,9 @@ pub(super) fn histogram(weighted: bool, operands: Vec<Value>, context: &Context)
         return Err(operand(OP, "got no edges; it takes at least one"));
     }
     let edges = to_f64(OP, "the edges", &edges)?;
-    if let Some(pair) = edges.windows(2).find(|pair| pair[0] > pair[1] || pair[0].is_nan() || pair[1].is_nan()) {
+    if let Some(pair) =
+        edges.windows(2).find(|pair| pair[0] > pair[1] || pair[0].is_nan() || pair[1].is_nan())
+    {
         return Err(value(OP, format!("edges must rise, but {} is followed by {}", pair[0], pair[1])));
     }
     let bins = Bins::new(&edges);
@@ -169,6 +176,7 @@ pub(super) fn bincount(
     };
     one_axis(OP, "the array", &x)?;
     let found: Vec<usize> = with_dtype!(x.dtype(), T in [bool, i8, i16, i32, i64, u8, u16, u32, u64] => {
+        #[allow(clippy::unnecessary_fallible_conversions, reason = "signed types can be negative")]
         let place = |&v: &T| usize::try_from(v).map_err(|_| value(OP, format!("got {v}; it takes no negative number")));
         x.view::<T>().iter().map(place).collect::<Result<_, _>>()?
     }, else => return Err(operand(OP, format!("the array is {}; it takes integers", x.dtype()))));
@@ -216,8 +224,12 @@ pub(super) fn digitize(right: bool, operands: Vec<Value>) -> Result<Value, Error
         return Err(value(OP, "the edges neither rise nor fall"));
     }
     let place = |v: f64| {
-        // NaN sorts behind every number.
-        let below = edges.partition_point(|&e| v.is_nan() || if right { e < v } else { e <= v });
+        let below = match (v.is_nan(), right) {
+            // NaN sorts behind every number.
+            (true, _) => edges.len(),
+            (false, true) => edges.partition_point(|&e| e < v),
+            (false, false) => edges.partition_point(|&e| e <= v),
+        };
         (if falls { edges.len() - below } else { below }) as i64
     };
     size(OP, x.shape(), DType::Int64)?;
@@ -268,7 +280,10 @@ mod tests {
         assert_eq!(of(Chunk::from_slice(&[4], &[1u8, 2, 3, 4])).unwrap().as_slice::<u8>().unwrap(), [1, 5]);
         let complex = [1.0, 2.0, 4.0, 8.0].map(|v| Complex32::new(v, -v));
         let sum = of(Chunk::from_slice(&[4], &complex)).unwrap();
-        assert_eq!(sum.as_slice::<Complex32>().unwrap(), [Complex32::new(1.0, -1.0), Complex32::new(6.0, -6.0)]);
+        assert_eq!(
+            sum.as_slice::<Complex32>().unwrap(),
+            [Complex32::new(1.0, -1.0), Complex32::new(6.0, -6.0)]
+        );
         assert!(of(Chunk::from_slice(&[4], &[true; 4])).unwrap_err().to_string().contains("bool"));
         assert!(of(Chunk::from_slice(&[3], &[1.0; 3])).unwrap_err().to_string().contains("[3]"));
         assert!(histo(&x, &[1.0, 0.0], None).unwrap_err().to_string().contains("1 is followed by 0"));

@@ -13,7 +13,10 @@ use crate::with_dtype;
 pub(super) fn topk(k: i64, at: u32, operands: Vec<Value>, context: &Context) -> Result<Value, Error> {
     const OP: &str = "topk";
     if k == 0 {
-        return Err(operand(OP, "k is 0; it takes a positive k for the largest, a negative one for the smallest"));
+        return Err(operand(
+            OP,
+            "k is 0; it takes a positive k for the largest, a negative one for the smallest",
+        ));
     }
     let blocks = alike(OP, operands)?;
     let mut grid = vec![1; blocks[0].ndim()];
@@ -101,9 +104,12 @@ mod tests {
         let (a, b) = (Chunk::from_slice(&[2, 2], &[1i64, 8, 3, 4]), Chunk::from_slice(&[1, 2], &[9, 2i64]));
         let both = top(2, 0, &[a.clone(), b.clone()]).unwrap();
         assert_eq!((both.shape(), both.as_slice::<i64>().unwrap()), (&[2, 2][..], &[9, 8, 3, 4][..]));
-        assert_eq!(top(i64::MIN, 0, &[a.clone()]).unwrap().as_slice::<i64>().unwrap(), [1, 4, 3, 8]);
+        assert_eq!(
+            top(i64::MIN, 0, std::slice::from_ref(&a)).unwrap().as_slice::<i64>().unwrap(),
+            [1, 4, 3, 8]
+        );
         assert!(top(1, 1, &[a.clone(), b]).is_err(), "blocks of different height");
-        assert!(top(0, 1, &[a.clone()]).unwrap_err().to_string().contains("k is 0"));
+        assert!(top(0, 1, std::slice::from_ref(&a)).unwrap_err().to_string().contains("k is 0"));
         assert!(top(1, 2, &[a]).is_err());
     }
 
