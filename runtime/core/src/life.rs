@@ -159,6 +159,7 @@ impl Core {
         let (number, at) = (task.worker, task.link as usize);
         let lane = &self.lanes[job.classes[task.class as usize].lane as usize];
         let worker = &mut self.workers[number];
+        worker.asked_in_vain = false;
         let order = worker.assigned.swap_remove(at);
         worker.reserved = worker.reserved.saturating_sub(order.reserved);
         worker.busy = worker.busy.saturating_sub(order.nanos);
@@ -215,6 +216,7 @@ impl Core {
         if !self.task(t).is_needed() {
             self.unneeded.push(t);
         }
+        self.may_have_ended(t.job);
         self.let_go(out);
         if retiring {
             self.move_off(t, number, out);

@@ -318,6 +318,7 @@ impl Core {
                 r.free -= amount;
             }
         }
+        worker.asked_in_vain = false;
         worker.assigned.push(Assigned { task: t, reserved, nanos });
         worker.reserved = worker.reserved.saturating_add(reserved);
         worker.busy = worker.busy.saturating_add(nanos);

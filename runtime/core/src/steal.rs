@@ -92,7 +92,9 @@ impl Core {
             let w = &self.workers[*v];
             (w.busy / w.nthreads as u64).max(now.saturating_sub(w.answered))
         };
-        let victims = victims.into_iter().filter(|v| !self.recalling.contains(*v) && left(v) > WORTH_RECALL);
+        let victims = victims.into_iter().filter(|v| {
+            !self.recalling.contains(*v) && !self.workers[*v].asked_in_vain && left(v) > WORTH_RECALL
+        });
         let Some(victim) = victims.max_by_key(left) else { return false };
         let worker = &self.workers[victim];
         let mut queued: Vec<_> = worker.assigned.iter().map(|a| a.task).collect();
@@ -131,6 +133,7 @@ impl Core {
         worker.answered = now;
         let recalled = std::mem::take(&mut worker.recalled);
         let thief = worker.recalled_for.take();
+        worker.asked_in_vain = true;
         self.recalling.remove(from.0);
         for t in tasks {
             if !self.is_assigned(*t, from) {
