@@ -41,6 +41,8 @@ pub struct Core {
     pub(crate) settling: Vec<u32>,
     /// Some worker with Python was ever there.
     pub(crate) seen_python: bool,
+    /// The worker for which ready tasks are queued, whatever holds their inputs; while they move there only.
+    pub(crate) placed_for: Option<u32>,
     /// Where to start looking next, so that every worker has its turn.
     pub(crate) turn: usize,
     /// When anything but a report of memory last came.

@@ -49,7 +49,7 @@ impl Core {
         let job = &self.jobs[t.job.0];
         let lane = job.class(t.local).lane;
         let p = job.priority(t.local);
-        match self.prefer(t) {
+        match self.placed_for.or_else(|| self.prefer(t)) {
             Some(number) => self.queue_for(number, p),
             None => self.lanes[lane as usize].queue.push(p),
         }

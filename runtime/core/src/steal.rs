@@ -150,20 +150,25 @@ impl Core {
         }
     }
 
-    /// Gives a task that came back straight to a worker with a free thread, lest it goes where it came from.
+    /// Queues a task that came back for the worker for which it was asked back, lest it goes where it came from.
     fn requeue_elsewhere(&mut self, t: TaskId, from: u32, thief: Option<u32>, now: u64, out: &mut Actions) {
-        self.requeue(t);
-        if self.task(t).state != State::Ready {
-            return;
-        }
-        let others = self.sample(|core| core.idle.as_slice());
+        let lane = &self.lanes[self.jobs[t.job.0].class(t.local).lane as usize];
         let takes = |n: &u32| {
-            let ready = self.workers.get(*n).is_some_and(|w| w.is_active() && w.has_idle_thread());
-            ready && *n != from && self.may_run(t, *n)
+            *n != from && lane.members.contains(*n) && self.workers.get(*n).is_some_and(|w| w.is_active())
         };
-        let mut thieves = thief.into_iter().chain(others).filter(takes);
-        if let Some((number, need)) = thieves.find_map(|n| Some((n, self.room_for(t, n)?))) {
-            // The queue that it is in will find it gone.
+        let thief = thief.filter(takes);
+        let is_local = lane.is_local();
+        self.placed_for = thief.filter(|_| is_local);
+        self.requeue(t);
+        self.placed_for = None;
+        if let Some(number) = thief
+            && !is_local
+            && self.task(t).state == State::Ready
+            && self.workers[number].has_idle_thread()
+            && self.has_resources(number, self.jobs[t.job.0].class(t.local).lane)
+            && let Some(need) = self.room_for(t, number)
+        {
+            // Its lane's queue will find it gone.
             self.assign(t, number, need, now, out);
             self.refresh(number);
         }
