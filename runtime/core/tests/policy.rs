@@ -61,7 +61,7 @@ impl Lab {
 
     fn on(&mut self, event: Event) {
         self.core.handle(self.now, event, &mut self.actions);
-        self.core.check().unwrap();
+        self.core.check().expect("every invariant holds");
         for o in self.actions.orders() {
             self.orders.extend(o.computes().map(|(c, i)| (o.worker, *c, i.to_vec())));
             if !o.recall.is_empty() {
