@@ -256,7 +256,7 @@ impl Core {
             for (n, w) in self.workers.iter() {
                 let listed = w.lanes.contains(&(at as u32));
                 ensure!(listed == lane.members.contains(n), "worker {n} and lane {at} disagree");
-                if lane.users > 0 {
+                if lane.live {
                     let others = lane.demands.allow_other_workers
                         && !self.workers.iter().any(|(_, w)| lane.demands.names(w));
                     let named = lane.demands.workers.is_empty() || others || lane.demands.names(w);

@@ -41,6 +41,8 @@ pub struct Core {
     pub(crate) settling: Vec<u32>,
     /// Some worker with Python was ever there.
     pub(crate) seen_python: bool,
+    /// The worker for which ready tasks are queued, whatever holds their inputs; while they move there only.
+    pub(crate) placed_for: Option<u32>,
     /// Where to start looking next, so that every worker has its turn.
     pub(crate) turn: usize,
     /// When anything but a report of memory last came.
@@ -169,7 +171,7 @@ impl Core {
     /// Finds anew who may take from a lane, after workers came or went.
     pub(crate) fn join_lane(&mut self, number: u32) {
         let lane = &mut self.lanes[number as usize];
-        if lane.users == 0 {
+        if !lane.live {
             return;
         }
         let names_any = lane.demands.workers.is_empty();
@@ -202,12 +204,12 @@ impl Core {
 
     /// The lane for these demands, with one more user.
     fn lane_for(&mut self, demands: Demands) -> u32 {
-        if let Some(at) = self.lanes.iter().position(|l| l.users > 0 && l.demands == demands) {
+        if let Some(at) = self.lanes.iter().position(|l| l.live && l.demands == demands) {
             self.lanes[at].users += 1;
             return at as u32;
         }
-        let lane = Lane { demands, users: 1, ..Lane::default() };
-        let at = match self.lanes.iter().position(|l| l.users == 0) {
+        let lane = Lane { demands, live: true, users: 1, ..Lane::default() };
+        let at = match self.lanes.iter().position(|l| !l.live) {
             Some(at) => {
                 self.lanes[at] = lane;
                 at
@@ -221,11 +223,11 @@ impl Core {
         at as u32
     }
 
-    /// Gives up one use of a lane.
+    /// Gives up one use of a lane. The common lanes stay, since the next job will want them.
     pub(crate) fn leave_lane(&mut self, number: u32) {
         let lane = &mut self.lanes[number as usize];
         lane.users -= 1;
-        if lane.users == 0 {
+        if lane.users == 0 && !lane.is_local() {
             *lane = Lane::default();
             for n in self.workers.numbers() {
                 self.workers[n].lanes.retain(|l| *l != number);

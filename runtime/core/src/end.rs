@@ -1,7 +1,7 @@
 //! Ends of jobs: done, failed, refused, cancelled.
 
 use crate::core::Core;
-use crate::event::{Actions, EXTERNAL, Failure, JobId, Reason, TaskId, Tell};
+use crate::event::{Actions, Failure, JobId, Reason, TaskId, Tell};
 use crate::task::{State, WANTED};
 use std::collections::HashSet;
 
@@ -136,34 +136,21 @@ impl Core {
         if self.jobs[id.0].external.is_empty() {
             return;
         }
-        let job = &self.jobs[id.0];
-        let mut inputs = HashSet::new();
-        let mut needs = vec![];
-        for e in &job.edges {
-            if e.input & EXTERNAL != 0 {
-                let input = job.resolve(e.input);
-                inputs.insert(input);
-                if job.tasks[e.consumer as usize].state.is_active() {
-                    needs.push(input);
-                }
-            }
-        }
-        for input in needs {
-            if self.find(input).is_some() {
-                self.task_mut(input).needs -= 1;
-                self.unneeded.push(input);
-                self.settling.push(input.job.0);
-            }
-        }
+        let inputs: HashSet<TaskId> = self.jobs[id.0].external.iter().copied().collect();
         for input in inputs {
-            if let Some(other) = self.jobs.get_mut(input.job.0)
-                && let Some(consumers) = other.foreign.get_mut(&input.local)
-            {
-                consumers.retain(|c| c.job != id);
-                if consumers.is_empty() {
-                    other.foreign.remove(&input.local);
-                }
+            if input.job == id || self.find(input).is_none() {
+                continue;
             }
+            // Every edge that the input counts is in its list, and no other.
+            let Some(consumers) = self.jobs[input.job.0].foreign.get_mut(&input.local) else { continue };
+            let own: Vec<TaskId> = consumers.extract_if(.., |c| c.job == id).collect();
+            if consumers.is_empty() {
+                self.jobs[input.job.0].foreign.remove(&input.local);
+            }
+            let active = own.iter().filter(|c| self.task(**c).state.is_active()).count();
+            self.task_mut(input).needs -= active as u32;
+            self.unneeded.push(input);
+            self.settling.push(input.job.0);
         }
     }
 }

@@ -56,9 +56,8 @@ pub(crate) struct ClassState {
 }
 
 impl ClassState {
-    /// Learns from a computed task: a moving mean over about eight.
+    /// Learns from a computed task, which took at least 1 ns: a moving mean over about eight.
     pub(crate) fn learn(&mut self, nbytes: u64, nanos: u64) {
-        let nanos = nanos.clamp(1, 1 << 60);
         self.total_nanos = self.total_nanos.saturating_add(nanos);
         if self.computed == 0 {
             self.nbytes = nbytes;

@@ -66,7 +66,9 @@ impl Demands {
 pub(crate) struct Lane {
     pub(crate) demands: Demands,
     pub(crate) queue: Queue,
-    /// Classes that use it; 0 makes it free for other demands.
+    /// It has demands; if not, its place is free.
+    pub(crate) live: bool,
+    /// Classes that use it.
     pub(crate) users: u32,
     /// Workers that may run its tasks.
     pub(crate) members: Set,

@@ -4,6 +4,11 @@ use crate::core::Core;
 use crate::event::{Actions, Batch, Done, JobId, Reason, TaskId, Tell, WorkerId};
 use crate::task::{COMPUTED, FOREIGN, LET_GO, NONE, RECALLED, State, WANTED};
 
+/// No result is larger: 16 TiB. A worker that says so is wrong, and must not upset the sums.
+const MOST_BYTES: u64 = 1 << 44;
+/// No task takes longer: 13 days.
+const MOST_NANOS: u64 = 1 << 50;
+
 impl Core {
     pub(crate) fn set_state(&mut self, t: TaskId, state: State) {
         let job = &mut self.jobs[t.job.0];
@@ -139,8 +144,8 @@ impl Core {
             self.workers[worker.0].computed += 1;
             let job = &mut self.jobs[id.0];
             let task = &mut job.tasks[d.task as usize];
-            task.nbytes = d.nbytes;
-            job.classes[task.class as usize].learn(d.nbytes, d.nanos);
+            task.nbytes = d.nbytes.min(MOST_BYTES);
+            job.classes[task.class as usize].learn(task.nbytes, d.nanos.clamp(1, MOST_NANOS));
             self.completed(t, worker.0, out);
         }
     }
@@ -159,6 +164,7 @@ impl Core {
         let (number, at) = (task.worker, task.link as usize);
         let lane = &self.lanes[job.classes[task.class as usize].lane as usize];
         let worker = &mut self.workers[number];
+        worker.asked_in_vain = false;
         let order = worker.assigned.swap_remove(at);
         worker.reserved = worker.reserved.saturating_sub(order.reserved);
         worker.busy = worker.busy.saturating_sub(order.nanos);
@@ -215,6 +221,7 @@ impl Core {
         if !self.task(t).is_needed() {
             self.unneeded.push(t);
         }
+        self.may_have_ended(t.job);
         self.let_go(out);
         if retiring {
             self.move_off(t, number, out);
@@ -280,7 +287,6 @@ impl Core {
 
     /// Frees a stored result everywhere.
     fn release(&mut self, t: TaskId, out: &mut Actions) {
-        let nbytes = self.task(t).nbytes;
         loop {
             let number = self.task(t).worker;
             out.of(WorkerId(number)).free.push(t);
@@ -288,7 +294,6 @@ impl Core {
                 break;
             }
         }
-        debug_assert_eq!(nbytes, self.task(t).nbytes);
         self.set_state(t, State::Released);
         self.may_have_ended(t.job);
     }

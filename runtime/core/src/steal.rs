@@ -50,9 +50,12 @@ impl Core {
                 continue;
             };
             let t = task_of(p);
-            if self.may_run(t, thief) && self.pays(t, victim, thief) && self.fits(t, thief) {
+            if self.may_run(t, thief)
+                && self.pays(t, victim, thief)
+                && let Some(need) = self.room_for(t, thief)
+            {
                 self.workers[victim].queue.pop();
-                self.assign(t, thief, now, out);
+                self.assign(t, thief, need, now, out);
                 self.refresh(thief);
                 return true;
             }
@@ -89,7 +92,9 @@ impl Core {
             let w = &self.workers[*v];
             (w.busy / w.nthreads as u64).max(now.saturating_sub(w.answered))
         };
-        let victims = victims.into_iter().filter(|v| !self.recalling.contains(*v) && left(v) > WORTH_RECALL);
+        let victims = victims.into_iter().filter(|v| {
+            !self.recalling.contains(*v) && !self.workers[*v].asked_in_vain && left(v) > WORTH_RECALL
+        });
         let Some(victim) = victims.max_by_key(left) else { return false };
         let worker = &self.workers[victim];
         let mut queued: Vec<_> = worker.assigned.iter().map(|a| a.task).collect();
@@ -128,6 +133,7 @@ impl Core {
         worker.answered = now;
         let recalled = std::mem::take(&mut worker.recalled);
         let thief = worker.recalled_for.take();
+        worker.asked_in_vain = true;
         self.recalling.remove(from.0);
         for t in tasks {
             if !self.is_assigned(*t, from) {
@@ -144,20 +150,26 @@ impl Core {
         }
     }
 
-    /// Gives a task that came back straight to a worker with a free thread, lest it goes where it came from.
+    /// Queues a task that came back for the worker for which it was asked back, lest it goes where it came from.
     fn requeue_elsewhere(&mut self, t: TaskId, from: u32, thief: Option<u32>, now: u64, out: &mut Actions) {
-        self.requeue(t);
-        if self.task(t).state != State::Ready {
-            return;
-        }
-        let others = self.sample(|core| core.idle.as_slice());
+        let lane = &self.lanes[self.jobs[t.job.0].class(t.local).lane as usize];
         let takes = |n: &u32| {
-            let ready = self.workers.get(*n).is_some_and(|w| w.is_active() && w.has_idle_thread());
-            ready && *n != from && self.may_run(t, *n) && self.fits(t, *n)
+            *n != from && lane.members.contains(*n) && self.workers.get(*n).is_some_and(|w| w.is_active())
         };
-        if let Some(number) = thief.into_iter().chain(others).find(takes) {
-            // The queue that it is in will find it gone.
-            self.assign(t, number, now, out);
+        let thief = thief.filter(takes);
+        let is_local = lane.is_local();
+        self.placed_for = thief.filter(|_| is_local);
+        self.requeue(t);
+        self.placed_for = None;
+        if let Some(number) = thief
+            && !is_local
+            && self.task(t).state == State::Ready
+            && self.workers[number].has_idle_thread()
+            && self.has_resources(number, self.jobs[t.job.0].class(t.local).lane)
+            && let Some(need) = self.room_for(t, number)
+        {
+            // Its lane's queue will find it gone.
+            self.assign(t, number, need, now, out);
             self.refresh(number);
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct Worker {
     pub(crate) recalled: Vec<TaskId>,
     /// The worker that is to have them.
     pub(crate) recalled_for: Option<u32>,
+    /// It gave nothing back when last asked, and its orders are still the same: no use to ask again.
+    pub(crate) asked_in_vain: bool,
     /// Lanes of which it is a member.
     pub(crate) lanes: Vec<u32>,
     pub(crate) resources: Vec<Resource>,
@@ -97,6 +99,7 @@ impl Worker {
             retiring: None,
             recalled: vec![],
             recalled_for: None,
+            asked_in_vain: false,
             lanes: vec![],
             answered: now,
             dirty: false,

@@ -14,6 +14,11 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// Whether every test runs as many seeds as it means to.
+fn is_whole() -> bool {
+    number("DASK_SIM_SEED").is_none() && number("DASK_SIM_RUNS").is_none()
+}
+
 /// Runs a kind of world for many seeds; returns the number of events and losses.
 fn explore(runs: u64, setup: impl Fn(&mut Rng) -> Setup) -> (u64, u64) {
     let (mut events, mut losses) = (0, 0);
@@ -24,9 +29,6 @@ fn explore(runs: u64, setup: impl Fn(&mut Rng) -> Setup) -> (u64, u64) {
         let mut world = World::new(seed, setup);
         if let Err(e) = world.run() {
             panic!("DASK_SIM_SEED={seed} ({setup:?}): {e}");
-        }
-        if number("DASK_SIM_SEED").is_some() {
-            eprintln!("{} events {} losses now {}", world.events, world.losses, world.now());
         }
         events += world.events;
         losses += world.losses;
@@ -53,34 +55,34 @@ fn calm(rng: &mut Rng) -> Setup {
 
 #[test]
 fn without_losses_everything_runs_once() {
-    let (events, losses) = explore(150, |rng| Setup { workers: rng.range(1, 12), ..calm(rng) });
-    assert!(losses == 0 && events > 10_000);
+    let (events, losses) = explore(60, |rng| Setup { workers: rng.range(1, 12), ..calm(rng) });
+    assert!(losses == 0 && (events > 10_000 || !is_whole()));
 }
 
 #[test]
 fn deaths_lose_nothing() {
-    let (_, losses) = explore(200, |rng| Setup { die: rng.range(10, 90), ..calm(rng) });
-    assert!(losses > 100);
+    let (_, losses) = explore(80, |rng| Setup { die: rng.range(10, 90), ..calm(rng) });
+    assert!(losses > 100 || !is_whole());
 }
 
 #[test]
 fn retirement_loses_nothing() {
-    explore(150, |rng| Setup { retire: rng.range(10, 90), ..calm(rng) });
+    explore(60, |rng| Setup { retire: rng.range(10, 90), ..calm(rng) });
 }
 
 #[test]
 fn restrictions_and_resources_hold() {
-    explore(150, |rng| Setup { chaos: Chaos { restricted: true, ..CALM }, ..calm(rng) });
+    explore(60, |rng| Setup { chaos: Chaos { restricted: true, ..CALM }, ..calm(rng) });
 }
 
 #[test]
 fn memory_holds_or_the_job_fails_by_name() {
-    explore(250, |rng| Setup { memory: rng.range(100, 3000), workers: rng.range(1, 8), ..calm(rng) });
+    explore(100, |rng| Setup { memory: rng.range(100, 3000), workers: rng.range(1, 8), ..calm(rng) });
 }
 
 #[test]
 fn failures_end_one_job() {
-    explore(200, |rng| Setup {
+    explore(80, |rng| Setup {
         chaos: Chaos { failing: true, poison: true, restricted: false },
         cancel: 20,
         unfetched: rng.below(6),
@@ -90,7 +92,7 @@ fn failures_end_one_job() {
 
 #[test]
 fn everything_at_once() {
-    let (events, _) = explore(400, |rng| Setup {
+    let (events, _) = explore(150, |rng| Setup {
         workers: rng.range(1, 50),
         jobs: rng.range(1, 5),
         chaos: Chaos { failing: rng.chance(50), restricted: rng.chance(50), poison: rng.chance(30) },
@@ -102,5 +104,5 @@ fn everything_at_once() {
         memory: if rng.chance(50) { 0 } else { rng.range(200, 5000) },
         latency: [10_000, 300_000, 20_000_000][rng.below(3) as usize],
     });
-    assert!(events > 50_000 || number("DASK_SIM_SEED").is_some() || number("DASK_SIM_RUNS").is_some());
+    assert!(events > 50_000 || !is_whole());
 }

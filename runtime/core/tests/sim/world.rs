@@ -190,6 +190,10 @@ impl World {
             if self.now > 3_000_000_000_000 {
                 return Err(self.stuck());
             }
+            let tasks: usize = self.jobs.iter().map(|j| j.plan.tasks.len()).sum();
+            if self.events > 20_000 + 50 * tasks as u64 {
+                return Err(format!("{} events for {tasks} tasks: something goes to and fro", self.events));
+            }
             self.step(step)?;
         }
         self.judge()
@@ -689,10 +693,5 @@ impl World {
             return Err(format!("worker {id:?} still stores {:?}", w.store.keys().collect::<Vec<_>>()));
         }
         Ok(())
-    }
-}
-impl World {
-    pub(crate) fn now(&self) -> u64 {
-        self.now
     }
 }
