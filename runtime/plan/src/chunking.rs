@@ -40,13 +40,17 @@ impl Chunks {
         match self {
             Chunks::Auto(_) => Ok(ChunkSpec::Auto),
             // On one axis `[3, 3, 4]` lists its chunks, as in dask.
-            Chunks::List(sizes) if ndim == 1 && sizes.len() > 1 && sizes.iter().all(|s| matches!(s, Chunks::Size(_))) => {
+            Chunks::List(sizes)
+                if ndim == 1 && sizes.len() > 1 && sizes.iter().all(|s| matches!(s, Chunks::Size(_))) =>
+            {
                 Ok(ChunkSpec::Each(vec![self.axis()?]))
             }
             Chunks::List(axes) if axes.len() != ndim => {
                 Err(format!("chunks for {} axes do not fit an array of {ndim}", axes.len()))
             }
-            Chunks::List(axes) => Ok(ChunkSpec::Each(axes.iter().map(Chunks::axis).collect::<Result<_, _>>()?)),
+            Chunks::List(axes) => {
+                Ok(ChunkSpec::Each(axes.iter().map(Chunks::axis).collect::<Result<_, _>>()?))
+            }
             size => Ok(ChunkSpec::Each(vec![size.axis()?; ndim])),
         }
     }
@@ -56,14 +60,17 @@ impl Chunks {
             Chunks::Size(-1) => Ok(AxisChunks::Whole),
             Chunks::Size(_) => Ok(AxisChunks::Size(self.size()?)),
             Chunks::Auto(_) => Ok(AxisChunks::Auto),
-            Chunks::List(sizes) => Ok(AxisChunks::Sizes(sizes.iter().map(Chunks::size).collect::<Result<_, _>>()?)),
+            Chunks::List(sizes) => {
+                Ok(AxisChunks::Sizes(sizes.iter().map(Chunks::size).collect::<Result<_, _>>()?))
+            }
         }
     }
 
     fn size(&self) -> Result<u64, String> {
         match self {
-            Chunks::Size(size) => u64::try_from(*size)
-                .map_err(|_| format!("{size} is no chunk size; -1 stands for the whole axis, but not among sizes")),
+            Chunks::Size(size) => u64::try_from(*size).map_err(|_| {
+                format!("{size} is no chunk size; -1 stands for the whole axis, but not among sizes")
+            }),
             Chunks::Auto(_) => Err("`auto` cannot stand among the sizes of one axis".into()),
             Chunks::List(_) => Err("chunk sizes are lists of lists at most".into()),
         }
@@ -79,7 +86,9 @@ impl<'de> Deserialize<'de> for Chunks {
                 f.write_str("chunk sizes: a size, -1 for a whole axis, `auto`, or a list of such")
             }
             fn visit_u64<E: de::Error>(self, size: u64) -> Result<Chunks, E> {
-                i64::try_from(size).map(Chunks::Size).map_err(|_| E::custom(format!("chunk size {size} is too large")))
+                i64::try_from(size)
+                    .map(Chunks::Size)
+                    .map_err(|_| E::custom(format!("chunk size {size} is too large")))
             }
             fn visit_i64<E: de::Error>(self, size: i64) -> Result<Chunks, E> {
                 if size < -1 {

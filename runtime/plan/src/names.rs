@@ -108,7 +108,8 @@ fn distance(a: &str, b: &str) -> usize {
 ///
 /// YAML 1.1 knows more of them: `y`, `on`, `1_000`, `0o7` is text but `07` is not, `1:30` is 90, `=` and `<<` are tags.
 pub(crate) fn needs_quotes(text: &str) -> bool {
-    const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<", ".inf", ".nan"];
+    const WORDS: &[&str] =
+        &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<", ".inf", ".nan"];
     let lower = text.to_lowercase();
     let Some(first) = text.chars().next() else { return true };
     // Anything that starts like a number: numbers, dates, sexagesimals, octals.
@@ -132,10 +133,80 @@ mod tests {
         for good in ["x", "_", "X_1", "y", "n", "temperature"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        for bad in ["", "1x", "a b", "a-b", "é", "x\u{301}", "true", "null", "None", "and", "sum", "pi", "float32", "e"] {
+        for bad in [
+            "", "1x", "a b", "a-b", "é", "x\u{301}", "true", "null", "None", "and", "sum", "pi", "float32",
+            "e",
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
         assert!(check("false").unwrap_err().contains("YAML 1.1"));
+    }
+
+    /// What stays plain was read by PyYAML 6.0 (YAML 1.1) as text; most of the rest it reads as something else.
+    #[test]
+    fn what_yaml_1_1_misreads_is_quoted() {
+        for plain in [
+            "x", "nn", "yes_", "x + y", "x[1:2]", "x_1", "(1, 2)", "a=b", "nullable", "~x", "print", "e5",
+            "not y", "a:b",
+        ] {
+            assert!(!needs_quotes(plain), "{plain}");
+        }
+        for quoted in [
+            "",
+            "y",
+            "Y",
+            "n",
+            "N",
+            "yes",
+            "Yes",
+            "NO",
+            "on",
+            "Off",
+            "true",
+            "FALSE",
+            "null",
+            "Null",
+            "~",
+            "=",
+            "<<",
+            "1",
+            "+1",
+            "1_000",
+            "0o7",
+            "07",
+            "0x1f",
+            "1:30",
+            "1e5",
+            ".5",
+            ".inf",
+            ".NaN",
+            "2024-01-01",
+            "-x",
+            "- x",
+            "? x",
+            "[1]",
+            "{a}",
+            "*x",
+            "&x",
+            "!x",
+            "%x",
+            "@x",
+            "`x",
+            "'x",
+            "\"x",
+            "#x",
+            "|x",
+            ">x",
+            "a: b",
+            "a #b",
+            "a:",
+            " a",
+            "a ",
+            "a\nb",
+            "é",
+        ] {
+            assert!(needs_quotes(quoted), "{quoted}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Every document in the guide and among the samples is read, written, checked against the schema, and built.
+#![allow(clippy::unwrap_used)] // A test file: helpers fail their test.
 
 use dask_plan::program::FileRef;
 use dask_plan::source::{self, Described};
@@ -54,6 +55,10 @@ fn check(name: &str, text: &str, described: &HashMap<String, Described>) {
     let value: Value = serde_yaml::from_str(text).unwrap();
     validate(&schema, &schema, &value).unwrap_or_else(|e| panic!("{name} against the schema: {e}"));
 
+    let json = serde_json::to_string_pretty(&value).unwrap().replace("  ", "\t");
+    let from_json = source::parse(&json, "json").unwrap_or_else(|e| panic!("{e}\n{json}"));
+    assert_eq!(source::write(&from_json), source::write(&document));
+
     let written = source::write(&document);
     let again = source::parse(&written, "written").unwrap_or_else(|e| panic!("{e}\n{written}"));
     // As text, since NaN equals nothing.
@@ -64,7 +69,8 @@ fn check(name: &str, text: &str, described: &HashMap<String, Described>) {
     let files: HashMap<FileRef, Described> = source::files(&document)
         .into_iter()
         .map(|file| {
-            let described = described.get(&file.path).unwrap_or_else(|| panic!("{name}: {} is not described", file.path));
+            let described =
+                described.get(&file.path).unwrap_or_else(|| panic!("{name}: {} is not described", file.path));
             (file, described.clone())
         })
         .collect();
@@ -102,7 +108,10 @@ fn the_guide_lists_all_functions() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(root().join("docs/graph.md"), wanted).unwrap();
     } else {
-        assert!(guide == wanted, "docs/graph.md does not list the functions that there are; run with UPDATE_DOCS=1");
+        assert!(
+            guide == wanted,
+            "docs/graph.md does not list the functions that there are; run with UPDATE_DOCS=1"
+        );
     }
 }
 

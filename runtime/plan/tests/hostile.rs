@@ -12,7 +12,14 @@ fn refused(text: &str) -> String {
         Err(error) => return error.to_string(),
     };
     let described = HashMap::from_iter(source::files(&document).into_iter().map(|file| {
-        (file, Described { shape: vec![100, 100], dtype: dask_plan::DType::Float32, chunks: Some(vec![10, 10]) })
+        (
+            file,
+            Described {
+                shape: vec![100, 100],
+                dtype: dask_plan::DType::Float32,
+                chunks: Some(vec![vec![50, 50], vec![100]]),
+            },
+        )
     }));
     match source::build(&document, &described, MAX_TASKS) {
         Ok(_) => format!("nothing is wrong with\n{text}"),
@@ -33,11 +40,14 @@ struct Checks(Vec<String>);
 impl Checks {
     /// The message about `text` has these parts.
     fn check(&mut self, text: &str, parts: &[&str]) {
-        let start = std::time::Instant::now();
         let message = refused(text);
-        if start.elapsed().as_millis() > 100 { eprintln!("SLOW {:?} {:?}", start.elapsed(), &text[..40.min(text.len())]); }
         let short: String = text.chars().take(300).collect();
-        self.0.extend(parts.iter().filter(|p| !message.contains(**p)).map(|p| format!("no {p:?} in:\n{message}\nof\n{short}\n")));
+        self.0.extend(
+            parts
+                .iter()
+                .filter(|p| !message.contains(**p))
+                .map(|p| format!("no {p:?} in:\n{message}\nof\n{short}\n")),
+        );
     }
 }
 
@@ -109,12 +119,27 @@ fn sources() {
     all.check(&arrays("y: {random: {seed: -1, shape: [1]}}"), &["arrays.y.random.seed", "-1"]);
     all.check(&arrays("y: {zeros: {shape: [3, -1]}}"), &["the extent -1 is negative"]);
     all.check(&arrays("y: {zeros: {shape: [1.5]}}"), &["arrays.y.zeros.shape[0]", "1.5"]);
-    all.check(&arrays("y: {zeros: {shape: [3], dtype: float23}}"), &["no dtype is called `float23`; did you mean `float32`?"]);
+    all.check(
+        &arrays("y: {zeros: {shape: [3], dtype: float23}}"),
+        &["no dtype is called `float23`; did you mean `float32`?"],
+    );
     all.check(&arrays("y: {random: {seed: 1, shape: [3], dtype: int8}}"), &["int8"]);
-    all.check(&arrays("y: {integers: {seed: 1, low: 5, high: 5, shape: [3]}}"), &["low, 5, is not below high, 5"]);
-    all.check(&arrays("y: {integers: {seed: 1, high: 300, shape: [3], dtype: int8}}"), &["299 is out of bounds for int8"]);
-    all.check(&arrays("y: {random: {seed: 5000000000, shape: [3], generator: RandomState}}"), &["4294967295"]);
-    all.check(&arrays("y: {random: {seed: 1, shape: [3], generator: MT}}"), &["unknown variant `MT`", "RandomState"]);
+    all.check(
+        &arrays("y: {integers: {seed: 1, low: 5, high: 5, shape: [3]}}"),
+        &["low, 5, is not below high, 5"],
+    );
+    all.check(
+        &arrays("y: {integers: {seed: 1, high: 300, shape: [3], dtype: int8}}"),
+        &["299 is out of bounds for int8"],
+    );
+    all.check(
+        &arrays("y: {random: {seed: 5000000000, shape: [3], generator: RandomState}}"),
+        &["4294967295"],
+    );
+    all.check(
+        &arrays("y: {random: {seed: 1, shape: [3], generator: MT}}"),
+        &["unknown variant `MT`", "RandomState"],
+    );
     all.check(&arrays("y: {data: [[1, 2], [3]]}"), &["side by side"]);
     all.check(&arrays("y: {data: {values: [300], dtype: uint8}}"), &["from 0 to 255"]);
     all.check(&arrays("y: {data: [one]}"), &["one"]);
@@ -122,9 +147,15 @@ fn sources() {
     all.check(&arrays("y: {eye: {shape: [1, 2, 3]}}"), &["two axes"]);
     all.check(&arrays("y: {npy: ''}"), &["the path is empty"]);
     all.check(&arrays("y: {npy: {path: x, dtype: f4}}"), &["unknown field `dtype`"]);
-    all.check(&arrays("y: {raw: {path: x, dtype: f4, shape: [1], offset: 9223372036854775807}}"), &["offset"]);
+    all.check(
+        &arrays("y: {raw: {path: x, dtype: f4, shape: [1], offset: 9223372036854775807}}"),
+        &["offset"],
+    );
     all.check(&arrays("y: {zeros: {shape: [4], chunks: [2, 2, 2]}}"), &["arrays.y"]);
-    all.check(&arrays("y: {zeros: {shape: [4, 4], chunks: [2]}}"), &["chunks for 1 axes do not fit an array of 2"]);
+    all.check(
+        &arrays("y: {zeros: {shape: [4, 4], chunks: [2]}}"),
+        &["chunks for 1 axes do not fit an array of 2"],
+    );
     all.check(&arrays("y: {zeros: {shape: [4], chunks: 0}}"), &["arrays.y"]);
     all.check(&arrays("y: {zeros: {shape: [4], chunks: -2}}"), &["-2 is no chunk size"]);
     all.check(&arrays("y: {zeros: {shape: [4], chunks: many}}"), &["many"]);
@@ -133,7 +164,10 @@ fn sources() {
 #[test]
 fn sizes() {
     let mut all = Checks::default();
-    all.check(&arrays("y: {zeros: {shape: [9223372036854775807, 9223372036854775807]}}"), &["more than any machine"]);
+    all.check(
+        &arrays("y: {zeros: {shape: [9223372036854775807, 9223372036854775807]}}"),
+        &["more than any machine"],
+    );
     all.check(&arrays("y: {zeros: {shape: [4611686018427387904]}}"), &["more than any machine"]);
     all.check(&arrays("y: {zeros: {shape: [99999999999999999999999]}}"), &["64 bits"]);
     all.check(&arrays("y: {zeros: {shape: [1000000000000], chunks: 1}}"), &["too many"]);
@@ -150,17 +184,32 @@ fn names_that_are_not_there_and_cycles() {
     let mut all = Checks::default();
     all.check(&arrays("y: a + 1\na: b + 1\nb: y + 1"), &["`y` is made of itself: y → a → b → y"]);
     all.check(&arrays("y: y"), &["y → y"]);
-    all.check(&arrays("temperature: 1\ny: temprature"), &["nothing is called `temprature`; did you mean `temperature`?"]);
+    all.check(
+        &arrays("temperature: 1\ny: temprature"),
+        &["nothing is called `temprature`; did you mean `temperature`?"],
+    );
     all.check(&arrays("x: 1\ny: x(1)"), &["`x` is an array, not a function"]);
     all.check(&arrays("y: pi(1)"), &["`pi` is a constant"]);
-    all.check("version: 1\narrays: {total: 1}\noutputs: {totl: print}\n", &["outputs.totl", "did you mean `total`?"]);
+    all.check(
+        "version: 1\narrays: {total: 1}\noutputs: {totl: print}\n",
+        &["outputs.totl", "did you mean `total`?"],
+    );
     all.check("version: 1\narrays: {y: 1}\noutputs: {y: show}\n", &["no output is called `show`", "`print`"]);
     all.check("version: 1\narrays: {y: 1}\noutputs: {y: npy}\n", &["needs a path: {npy: path}"]);
-    all.check("version: 1\narrays: {y: 1}\noutputs: {y: {npz: a}}\n", &["no output is called `npz`; did you mean `npy`?"]);
+    all.check(
+        "version: 1\narrays: {y: 1}\noutputs: {y: {npz: a}}\n",
+        &["no output is called `npz`; did you mean `npy`?"],
+    );
     all.check("version: 1\narrays: {y: 1}\noutputs: {y: {npy: a, json: b}}\n", &["write several as a list"]);
     all.check("version: 1\narrays: {y: 1}\noutputs: {y: []}\n", &["empty"]);
-    all.check("version: 1\narrays: {y: 1, x: 1}\noutputs: {y: {npy: a}, x: {npy: a}}\n", &["\"a\" is written for `y` too"]);
-    all.check("version: 1\narrays: {x: {zarr: a}, y: x}\noutputs: {y: {zarr: a}}\n", &["\"a\" is read by `x` too"]);
+    all.check(
+        "version: 1\narrays: {y: 1, x: 1}\noutputs: {y: {npy: a}, x: {npy: a}}\n",
+        &["\"a\" is written for `y` too"],
+    );
+    all.check(
+        "version: 1\narrays: {x: {zarr: a}, y: x}\noutputs: {y: {zarr: a}}\n",
+        &["\"a\" is read by `x` too"],
+    );
     all.check(&arrays("y: (1, 2)"), &["`y` is a tuple of 2", "`y[0]`"]);
     all.check(&arrays("y: float32"), &["the dtype float32, not an array"]);
 }
@@ -168,7 +217,11 @@ fn names_that_are_not_there_and_cycles() {
 #[test]
 fn functions() {
     let mut all = Checks::default();
-    let with = |functions: &str, y: &str| format!("version: 1\nfunctions: {{{functions}}}\narrays: {{x: [1, 2], y: '{y}'}}\noutputs: {{y: print}}\n");
+    let with = |functions: &str, y: &str| {
+        format!(
+            "version: 1\nfunctions: {{{functions}}}\narrays: {{x: [1, 2], y: '{y}'}}\noutputs: {{y: print}}\n"
+        )
+    };
     all.check(&with("'f(a': a", "f(x)"), &["functions.f(a", "looks like `smooth(a, b)`"]);
     all.check(&with("'sum(a)': a", "x"), &["`sum` cannot be a name"]);
     all.check(&with("'f(a, a)': a", "x"), &["`a` stands twice"]);
@@ -182,7 +235,9 @@ fn functions() {
     // Each calls the one before twice: 2^40 operations if anybody counted.
     let doubling: Vec<String> =
         (1..=40).map(|i| format!("'f{i}(a)': f{}(a) + f{}(a)", i - 1, i - 1)).collect();
-    all.check(&with(&format!("'f0(a)': a + 1, {}", doubling.join(", ")), "f40(x)"), &["operations"]);
+    all.check(&with(&format!("'f0(a)': a + 1, {}", doubling.join(", ")), "f40(x)"), &["too many operations"]);
+    let tuples: String = (1..=40).map(|i| format!("a{i}: a{} + a{}\n", i - 1, i - 1)).collect();
+    all.check(&arrays(&format!("a0: (1, 2)\n{tuples}y: a40[0]")), &["too many operations"]);
     let long: Vec<String> = (1..=300).map(|i| format!("'f{i}(a)': f{}(a)", i - 1)).collect();
     all.check(&with(&format!("'f0(a)': a, {}", long.join(", ")), "f300(x)"), &["nested deeper than 256"]);
 }
@@ -203,17 +258,22 @@ fn hostile_yaml() {
         "[".repeat(1_000_000),
         "{a: ".repeat(500_000),
         "- ".repeat(1_000_000),
-        "? ".repeat(1_000_000),
-        format!("version: 1\narrays: {{y: {}1{}}}\noutputs: {{y: print}}\n", "[".repeat(500), "]".repeat(500)),
+        format!(
+            "version: 1\narrays: {{y: {}1{}}}\noutputs: {{y: print}}\n",
+            "[".repeat(500),
+            "]".repeat(500)
+        ),
         (0..1500).map(|i| " ".repeat(i) + "a:\n").collect(),
     ] {
-        let start = std::time::Instant::now();
         let message = refused(&deep);
-        if start.elapsed().as_millis() > 100 { eprintln!("SLOW {:?} {:?}", start.elapsed(), &deep[..40.min(deep.len())]); }
-        assert!(message.contains("nested deeper") || message.contains("recursion") || message.contains("graph.yaml"), "{message}");
+        assert!(message.contains("nested deeper than 64"), "{message}");
     }
+    all.check(&"? ".repeat(1_000_000), &["a name as a key"]);
     all.check(&" ".repeat(5 << 20), &["bytes", "put data into a file"]);
-    all.check(&format!("version: 1\narrays: {{y: [{}]}}\n", "1,".repeat(1_500_000)), &["more than 1000000 values"]);
+    all.check(
+        &format!("version: 1\narrays: {{y: [{}]}}\n", "1,".repeat(1_500_000)),
+        &["more than 1000000 values"],
+    );
     all.check("version: 1\n\tarrays: {}\n", &["graph.yaml:2:1"]);
     all.check("version: 1\narrays: {y: \u{0}}\n", &["graph.yaml"]);
     all.check("version: 1\narrays: {y: 1\n", &["graph.yaml"]);
@@ -224,7 +284,12 @@ fn hostile_yaml() {
 fn hostile_formulas() {
     let mut all = Checks::default();
     let y = |formula: &str| arrays(&format!("x: {{zeros: {{shape: [4]}}}}\ny: '{formula}'"));
-    for deep in ["(".repeat(100_000), "-".repeat(100_000) + "x", "x".to_owned() + &"[0]".repeat(100_000), "exp(".repeat(100_000)] {
+    for deep in [
+        "(".repeat(100_000),
+        "-".repeat(100_000) + "x",
+        "x".to_owned() + &"[0]".repeat(100_000),
+        "exp(".repeat(100_000),
+    ] {
         all.check(&y(&deep), &["nested deeper than 256", "arrays.y: column"]);
     }
     all.check(&y(&"x".repeat(100_000)), &["nothing is called"]);

@@ -122,13 +122,17 @@ fn bind(
                 }
             } else {
                 let takes = parameters.len() - usize::from(is_method);
-                return fail(argument.column, format!("`{shown}` takes at most {}, not {given}", plural(takes, "argument")));
+                return fail(
+                    argument.column,
+                    format!("`{shown}` takes at most {}, not {given}", plural(takes, "argument")),
+                );
             }
             continue;
         };
         let Some(at) = parameters.iter().position(|p| p.name == name) else {
             let known = parameters.iter().map(|p| p.name);
-            let message = format!("`{shown}` has no parameter `{}`{}", shorten(&name), did_you_mean(&name, known));
+            let message =
+                format!("`{shown}` has no parameter `{}`{}", shorten(&name), did_you_mean(&name, known));
             return fail(argument.column, message);
         };
         if bound[at].is_some() || rest.as_ref().is_some_and(|r| r.0 == at) {
@@ -233,7 +237,8 @@ impl Call<'_, '_, '_> {
                 self.at(name, result)
             }
             Value::List(_) | Value::Tuple(_) => self.wrong(name, "needs at least one array"),
-            other => self.wrong(name, format!("takes a list of arrays, such as `[x, y]`, not {}", other.describe())),
+            other => self
+                .wrong(name, format!("takes a list of arrays, such as `[x, y]`, not {}", other.describe())),
         }
     }
 
@@ -270,7 +275,10 @@ impl Call<'_, '_, '_> {
     pub(super) fn number(&self, name: &str) -> Read<Number> {
         match self.value(name) {
             Value::Number(n) => Ok(n),
-            other => self.wrong(name, format!("takes a number that is known when the graph is made, not {}", other.describe())),
+            other => self.wrong(
+                name,
+                format!("takes a number that is known when the graph is made, not {}", other.describe()),
+            ),
         }
     }
 
@@ -284,7 +292,9 @@ impl Call<'_, '_, '_> {
     /// An int or a tuple of ints.
     pub(super) fn ints(&self, name: &str) -> Read<Vec<i64>> {
         match self.value(name) {
-            Value::Tuple(values) | Value::List(values) => values.iter().map(|v| self.as_int(name, v)).collect(),
+            Value::Tuple(values) | Value::List(values) => {
+                values.iter().map(|v| self.as_int(name, v)).collect()
+            }
             Value::Number(Number::Int(_)) => Ok(vec![self.int(name)?]),
             other => self.wrong(name, format!("takes an int or a tuple of ints, not {}", other.describe())),
         }
@@ -310,7 +320,13 @@ impl Call<'_, '_, '_> {
         if (-n..n).contains(&axis) {
             Ok(axis.rem_euclid(n) as usize)
         } else {
-            self.wrong(name, format!("axis {axis} is out of bounds for an array of {}", plural(ndim, "axis").replace("axiss", "axes")))
+            self.wrong(
+                name,
+                format!(
+                    "axis {axis} is out of bounds for an array of {}",
+                    plural(ndim, "axis").replace("axiss", "axes")
+                ),
+            )
         }
     }
 
@@ -355,7 +371,9 @@ fn chunks(value: &Value) -> Result<Chunks, String> {
         },
         Value::None => Ok(Chunks::Size(-1)),
         Value::Str(word) if word == "auto" => Ok(Chunks::default()),
-        Value::Tuple(values) | Value::List(values) => Ok(Chunks::List(values.iter().map(chunks).collect::<Result<_, _>>()?)),
+        Value::Tuple(values) | Value::List(values) => {
+            Ok(Chunks::List(values.iter().map(chunks).collect::<Result<_, _>>()?))
+        }
         other => Err(format!("takes sizes, -1 for a whole axis, or \"auto\", not {}", other.describe())),
     }
 }

@@ -12,8 +12,12 @@ use crate::program::{Binary, Unary};
 use std::cell::Cell;
 use std::collections::HashMap;
 
-/// How many operations the formulas of one document may make. Functions that call functions multiply.
+/// How much work the formulas of one document may make, in values that are looked at. Functions that call functions
+/// multiply, and so do tuples that are joined with themselves.
 const MAX_STEPS: u64 = 1_000_000;
+
+/// What an operation on arrays costs of that.
+const OPERATION: u64 = 10;
 
 /// A function that the document defines.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +33,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) names: &'a HashMap<String, Value>,
     /// The document's functions.
     pub(crate) functions: &'a HashMap<String, Function>,
-    /// Operations made so far.
+    /// Work done so far.
     pub(crate) steps: &'a Cell<u64>,
 }
 
@@ -51,8 +55,12 @@ pub(super) struct Evaluator<'b, 'a> {
 impl Evaluator<'_, '_> {
     pub(super) fn eval(&mut self, expr: &Expr) -> Result<Value, FormulaError> {
         if self.depth >= MAX_DEPTH {
-            return fail(expr.column, format!("expressions and functions are nested deeper than {MAX_DEPTH}"));
+            return fail(
+                expr.column,
+                format!("expressions and functions are nested deeper than {MAX_DEPTH}"),
+            );
         }
+        self.spend(1).map_err(|e| e.or_at(expr.column))?;
         self.depth += 1;
         let result = self.eval_kind(expr).map_err(|e| e.or_at(expr.column));
         self.depth -= 1;
@@ -91,18 +99,26 @@ impl Evaluator<'_, '_> {
         }
     }
 
-    /// Counts an operation.
+    /// Counts an operation on arrays.
     pub(super) fn step(&self) -> Result<(), FormulaError> {
-        let steps = self.scope.steps.get() + 1;
+        self.spend(OPERATION)
+    }
+
+    fn spend(&self, work: u64) -> Result<(), FormulaError> {
+        let steps = self.scope.steps.get().saturating_add(work);
         self.scope.steps.set(steps);
         if steps > MAX_STEPS {
-            return Err(format!("the document's formulas make more than {MAX_STEPS} operations").into());
+            let most = MAX_STEPS / OPERATION;
+            return Err(
+                format!("the document's formulas make too many operations; {most} are allowed").into()
+            );
         }
         Ok(())
     }
 
     fn name(&mut self, name: &str) -> Result<Value, FormulaError> {
         if let Some(value) = self.scope.names.get(name) {
+            self.spend(value.size())?;
             return Ok(value.clone());
         }
         if let Some(value) = value::constant(name).or_else(|| value::dtype(name).map(Value::DType)) {
@@ -147,7 +163,9 @@ impl Evaluator<'_, '_> {
             .into()),
             (_, a, b) => {
                 self.step()?;
-                let named = |e: FormulaError| FormulaError::new(e.column, format!("`{}`: {}", op.symbol(), e.message));
+                let named = |e: FormulaError| {
+                    FormulaError::new(e.column, format!("`{}`: {}", op.symbol(), e.message))
+                };
                 let (a, b) = (self.operand(&a).map_err(named)?, self.operand(&b).map_err(named)?);
                 let Some(f) = binary(op) else {
                     let (a, b) = (self.as_array(a)?, self.as_array(b)?);
@@ -159,7 +177,8 @@ impl Evaluator<'_, '_> {
     }
 
     fn attribute(&mut self, x: &Value, name: &str) -> Result<Value, FormulaError> {
-        const ATTRIBUTES: &[&str] = &["T", "real", "imag", "shape", "ndim", "size", "dtype", "itemsize", "nbytes"];
+        const ATTRIBUTES: &[&str] =
+            &["T", "real", "imag", "shape", "ndim", "size", "dtype", "itemsize", "nbytes"];
         let Value::Array(array) = *x else {
             return Err(format!("{} has no attributes", x.describe()).into());
         };
@@ -177,14 +196,18 @@ impl Evaluator<'_, '_> {
                 let each = if name == "size" { 1 } else { self.builder.dtype(array).itemsize() as u64 };
                 let shape = self.known_shape(array, &format!(".{name}"))?;
                 let size = shape.iter().try_fold(i128::from(each), |n, d| n.checked_mul(i128::from(*d)));
-                Value::Number(Number::Int(size.ok_or_else(|| format!("the .{name} of shape {shape:?} is too large"))?))
+                Value::Number(Number::Int(
+                    size.ok_or_else(|| format!("the .{name} of shape {shape:?} is too large"))?,
+                ))
             }
             _ if functions::find(name).is_some_and(|f| f.function.method) => {
                 return Err(format!("`.{name}` is a method; call it: `.{name}()`").into());
             }
             _ => {
                 let known = ATTRIBUTES.iter().copied().chain(functions::methods());
-                return Err(format!("arrays have no `.{}`{}", shorten(name), did_you_mean(name, known)).into());
+                return Err(
+                    format!("arrays have no `.{}`{}", shorten(name), did_you_mean(name, known)).into()
+                );
             }
         })
     }
@@ -220,7 +243,10 @@ impl Evaluator<'_, '_> {
         }
         let Some(entry) = functions::find(name).filter(|f| f.function.method) else {
             let mut message = format!("arrays have no method `{}`", shorten(name));
-            if matches!(name, "T" | "real" | "imag" | "shape" | "ndim" | "size" | "dtype" | "itemsize" | "nbytes") {
+            if matches!(
+                name,
+                "T" | "real" | "imag" | "shape" | "ndim" | "size" | "dtype" | "itemsize" | "nbytes"
+            ) {
                 message = format!("`.{name}` is not a method; leave out the parentheses");
             } else if functions::find(name).is_some() {
                 message += &format!("; write `{name}(x)`");
@@ -267,7 +293,12 @@ impl Evaluator<'_, '_> {
     }
 
     /// Evaluates the formula of a function with its parameters set.
-    fn call_user(&mut self, name: &str, function: &Function, arguments: Vec<Argument>) -> Result<Value, FormulaError> {
+    fn call_user(
+        &mut self,
+        name: &str,
+        function: &Function,
+        arguments: Vec<Argument>,
+    ) -> Result<Value, FormulaError> {
         let mut names = HashMap::new();
         let signature = format!("{name}({})", function.parameters.join(", "));
         let given = arguments.len();
@@ -283,7 +314,10 @@ impl Evaluator<'_, '_> {
                         shorten(&named),
                         did_you_mean(&named, function.parameters.iter().map(String::as_str))
                     ),
-                    None => format!("`{signature}` takes {}, not {given}", plural(function.parameters.len(), "argument")),
+                    None => format!(
+                        "`{signature}` takes {}, not {given}",
+                        plural(function.parameters.len(), "argument")
+                    ),
                 };
                 return fail(argument.column, message);
             };
@@ -325,7 +359,11 @@ impl Evaluator<'_, '_> {
     fn as_array(&mut self, operand: Operand) -> Result<Array, FormulaError> {
         match operand {
             Operand::Array(array) => Ok(array),
-            Operand::Scalar(_) => Err("`@` takes arrays of at least one axis; a number is multiplied with `*`".to_owned().into()),
+            Operand::Scalar(_) => {
+                Err("`@` takes arrays of at least one axis; a number is multiplied with `*`"
+                    .to_owned()
+                    .into())
+            }
         }
     }
 

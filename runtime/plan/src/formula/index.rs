@@ -45,10 +45,16 @@ pub(super) fn index(eval: &mut Evaluator<'_, '_>, x: &Value, items: &[Item]) -> 
                         let at = if i < 0 { i + n } else { i };
                         let found = usize::try_from(at).ok().and_then(|at| values.get(at));
                         found.cloned().ok_or_else(|| {
-                            FormulaError::new(expr.column, format!("index {i} is out of bounds for {}", x.describe()))
+                            FormulaError::new(
+                                expr.column,
+                                format!("index {i} is out of bounds for {}", x.describe()),
+                            )
                         })
                     }
-                    other => fail(expr.column, format!("{} is indexed by an int, not by {}", x.describe(), other.describe())),
+                    other => fail(
+                        expr.column,
+                        format!("{} is indexed by an int, not by {}", x.describe(), other.describe()),
+                    ),
                 },
                 [Item::Slice(start, stop, step)] => {
                     let [start, stop, step] = bounds(eval, [start, stop, step])?;
@@ -69,8 +75,12 @@ fn bounds(eval: &mut Evaluator<'_, '_>, parts: [&Option<Expr>; 3]) -> Result<[Op
         let Some(expr) = bound else { continue };
         *value = match eval.eval(expr)? {
             Value::None => None,
-            Value::Number(Number::Int(i)) => Some(i64::try_from(i).unwrap_or(if i < 0 { i64::MIN } else { i64::MAX })),
-            other => return fail(expr.column, format!("a slice runs between ints, not {}", other.describe())),
+            Value::Number(Number::Int(i)) => {
+                Some(i64::try_from(i).unwrap_or(if i < 0 { i64::MIN } else { i64::MAX }))
+            }
+            other => {
+                return fail(expr.column, format!("a slice runs between ints, not {}", other.describe()));
+            }
         };
     }
     if values[2] == Some(0) {
@@ -83,17 +93,25 @@ fn bounds(eval: &mut Evaluator<'_, '_>, parts: [&Option<Expr>; 3]) -> Result<[Op
 fn one(value: &Value) -> Result<Index, FormulaError> {
     Ok(match value {
         Value::None => Index::NewAxis,
-        Value::Number(Number::Int(i)) => Index::Int(i64::try_from(*i).map_err(|_| format!("index {i} is out of bounds"))?),
+        Value::Number(Number::Int(i)) => {
+            Index::Int(i64::try_from(*i).map_err(|_| format!("index {i} is out of bounds"))?)
+        }
         Value::Array(array) => Index::Array(*array),
-        Value::List(values) if !values.is_empty() && values.iter().all(|v| matches!(v, Value::Number(Number::Bool(_)))) => {
+        Value::List(values)
+            if !values.is_empty() && values.iter().all(|v| matches!(v, Value::Number(Number::Bool(_)))) =>
+        {
             Index::Mask(values.iter().map(|v| *v == Value::Number(Number::Bool(true))).collect())
         }
         Value::List(values) => Index::Ints(
             values
                 .iter()
                 .map(|v| match v {
-                    Value::Number(Number::Int(i)) => i64::try_from(*i).map_err(|_| format!("index {i} is out of bounds")),
-                    other => Err(format!("a list that indexes holds ints or bools, not {}", other.describe())),
+                    Value::Number(Number::Int(i)) => {
+                        i64::try_from(*i).map_err(|_| format!("index {i} is out of bounds"))
+                    }
+                    other => {
+                        Err(format!("a list that indexes holds ints or bools, not {}", other.describe()))
+                    }
                 })
                 .collect::<Result<_, _>>()?,
         ),
@@ -102,7 +120,12 @@ fn one(value: &Value) -> Result<Index, FormulaError> {
 }
 
 /// Python's slice of a sequence.
-fn take(values: &[Value], start: Option<i64>, stop: Option<i64>, step: i64) -> Result<Vec<Value>, FormulaError> {
+fn take(
+    values: &[Value],
+    start: Option<i64>,
+    stop: Option<i64>,
+    step: i64,
+) -> Result<Vec<Value>, FormulaError> {
     let n = values.len() as i64;
     let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
     let clip = |i: i64| (if i < 0 { i.saturating_add(n) } else { i }).clamp(low, high);

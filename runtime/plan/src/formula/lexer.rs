@@ -20,8 +20,8 @@ pub(super) enum Token {
 
 /// Longest first.
 const OPERATORS: &[&str] = &[
-    "...", "**", "//", "<<", ">>", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "@", "&", "|", "^", "~", "<", ">", "(",
-    ")", "[", "]", ",", ":", ".", "=",
+    "...", "**", "//", "<<", ">>", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "@", "&", "|", "^", "~",
+    "<", ">", "(", ")", "[", "]", ",", ":", ".", "=",
 ];
 
 /// The tokens of a formula, each with its column (characters, from 1), the last one [`Token::End`].
@@ -37,12 +37,18 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, u32)>, FormulaError> {
         if c.is_whitespace() {
             at += 1;
         } else if c == '#' {
-            return fail(column, "a formula holds no comment; write it as a YAML comment, a space before the `#`");
+            return fail(
+                column,
+                "a formula holds no comment; write it as a YAML comment, a space before the `#`",
+            );
         } else if c == '_' || c.is_alphabetic() {
             let end = end_of(&chars, at, |c| c == '_' || c.is_alphanumeric());
             let name: String = chars[at..end].iter().collect();
             if !name.is_ascii() {
-                return fail(column, format!("`{}`: names are ASCII letters, digits and `_`", shorten(&name)));
+                return fail(
+                    column,
+                    format!("`{}`: names are ASCII letters, digits and `_`", shorten(&name)),
+                );
             }
             tokens.push((Token::Name(name), column));
             at = end;
@@ -54,7 +60,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, u32)>, FormulaError> {
             let (text, end) = string(&chars, at)?;
             tokens.push((Token::Str(text), column));
             at = end;
-        } else if let Some(op) = OPERATORS.iter().find(|op| op.chars().enumerate().all(|(i, o)| chars.get(at + i) == Some(&o)))
+        } else if let Some(op) =
+            OPERATORS.iter().find(|op| op.chars().enumerate().all(|(i, o)| chars.get(at + i) == Some(&o)))
         {
             tokens.push((Token::Op(op), column));
             at += op.len();
@@ -148,7 +155,10 @@ fn number(chars: &[char], at: usize) -> Result<(Number, usize), FormulaError> {
     };
     if is_int && !imaginary {
         if plain.len() > 1 && plain.starts_with('0') && plain.bytes().any(|b| b != b'0') {
-            return fail(column, format!("`{}`: a number does not start with 0; octal is `0o…`", shorten(&text)));
+            return fail(
+                column,
+                format!("`{}`: a number does not start with 0; octal is `0o…`", shorten(&text)),
+            );
         }
         return match plain.parse() {
             Ok(i) => Ok((Number::Int(i), after)),
@@ -200,12 +210,29 @@ mod tests {
         ] {
             assert_eq!(one(text), Token::Number(Number::Int(value)), "{text}");
         }
-        for (text, value) in [("1.", 1.0), (".5", 0.5), ("1e-3", 1e-3), ("1_0.2_5E+2", 1025.0), ("1e400", f64::INFINITY)] {
+        for (text, value) in
+            [("1.", 1.0), (".5", 0.5), ("1e-3", 1e-3), ("1_0.2_5E+2", 1025.0), ("1e400", f64::INFINITY)]
+        {
             assert_eq!(one(text), Token::Number(Number::Float(value)), "{text}");
         }
         assert_eq!(one("2j"), Token::Number(Number::Complex(0.0, 2.0)));
         assert_eq!(one("012j"), Token::Number(Number::Complex(0.0, 12.0)));
-        for bad in ["1__0", "1_", "0x", "0xg", "0b2", "012", "1x", "3if", "1e5x", &"9".repeat(40), "'a", "\"a'", "'\\n'", "é"] {
+        for bad in [
+            "1__0",
+            "1_",
+            "0x",
+            "0xg",
+            "0b2",
+            "012",
+            "1x",
+            "3if",
+            "1e5x",
+            &"9".repeat(40),
+            "'a",
+            "\"a'",
+            "'\\n'",
+            "é",
+        ] {
             assert!(tokens(bad).is_err(), "{bad}");
         }
     }

@@ -27,8 +27,12 @@ impl Nest {
     pub(crate) fn of(value: &Value) -> Result<Nest, String> {
         match value {
             Value::Number(n) => Ok(Nest::Number(*n)),
-            Value::List(xs) | Value::Tuple(xs) => Ok(Nest::List(xs.iter().map(Nest::of).collect::<Result<_, _>>()?)),
-            Value::Array(_) => Err("a list that holds arrays is no array; join them with `stack` or `concatenate`".into()),
+            Value::List(xs) | Value::Tuple(xs) => {
+                Ok(Nest::List(xs.iter().map(Nest::of).collect::<Result<_, _>>()?))
+            }
+            Value::Array(_) => {
+                Err("a list that holds arrays is no array; join them with `stack` or `concatenate`".into())
+            }
             other => Err(format!("{} is neither a number nor an array", other.describe())),
         }
     }
@@ -42,7 +46,9 @@ impl Nest {
         let mut level = self;
         while let Nest::List(items) = level {
             if shape.len() == MAX_AXES {
-                return Err(format!("lists are nested deeper than {MAX_AXES}, the most axes that an array has"));
+                return Err(format!(
+                    "lists are nested deeper than {MAX_AXES}, the most axes that an array has"
+                ));
             }
             shape.push(items.len() as u64);
             match items.first() {
@@ -72,9 +78,14 @@ impl Nest {
                 }
             }
             (Nest::List(items), Some((len, _))) => {
-                return Err(format!("lists of {len} and of {} elements side by side make no array", items.len()));
+                return Err(format!(
+                    "lists of {len} and of {} elements side by side make no array",
+                    items.len()
+                ));
             }
-            (Nest::Number(n), Some(_)) => return Err(format!("{n} stands beside a list, which makes no array")),
+            (Nest::Number(n), Some(_)) => {
+                return Err(format!("{n} stands beside a list, which makes no array"));
+            }
             (Nest::List(_), None) => return Err("a list stands beside a number, which makes no array".into()),
         }
         Ok(())
@@ -97,7 +108,8 @@ fn infer(numbers: &[Number]) -> Result<DType, String> {
         Some(Kind::Bool) => DType::Bool,
         Some(Kind::Complex) => DType::Complex128,
         Some(Kind::Signed | Kind::Unsigned) => {
-            let fits = |low: i128, high: i128| numbers.iter().filter_map(|n| n.int()).all(|i| low <= i && i <= high);
+            let fits =
+                |low: i128, high: i128| numbers.iter().filter_map(|n| n.int()).all(|i| low <= i && i <= high);
             if fits(i64::MIN.into(), i64::MAX.into()) {
                 DType::Int64
             } else if fits(0, u64::MAX.into()) {
@@ -121,7 +133,11 @@ fn push(dtype: DType, number: Number, data: &mut Vec<u8>) -> Result<(), String> 
         ($t:ty) => {{
             let value = int().ok_or_else(refuse)?;
             let value = <$t>::try_from(value).map_err(|_| {
-                format!("{number} is out of bounds for {dtype}, which goes from {} to {}", <$t>::MIN, <$t>::MAX)
+                format!(
+                    "{number} is out of bounds for {dtype}, which goes from {} to {}",
+                    <$t>::MIN,
+                    <$t>::MAX
+                )
             })?;
             data.extend_from_slice(&value.to_le_bytes());
         }};
@@ -185,7 +201,10 @@ mod tests {
 
     #[test]
     fn elements_are_little_endian_in_c_order() {
-        let rows = Nest::List(vec![list(&[Number::Int(1), Number::Int(2)]), list(&[Number::Int(3), Number::Float(4.0)])]);
+        let rows = Nest::List(vec![
+            list(&[Number::Int(1), Number::Int(2)]),
+            list(&[Number::Int(3), Number::Float(4.0)]),
+        ]);
         let literal = rows.literal(Some(DType::Int16)).unwrap();
         assert_eq!((literal.shape, literal.data), (vec![2, 2], vec![1, 0, 2, 0, 3, 0, 4, 0]));
         assert_eq!(Nest::Number(Number::Bool(true)).literal(None).unwrap().shape, Vec::<u64>::new());

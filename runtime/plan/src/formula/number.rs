@@ -108,7 +108,12 @@ pub(super) fn prefix(op: Prefix, x: Number) -> Result<Number, String> {
 pub(super) fn infix(op: Infix, a: Number, b: Number) -> Result<Number, String> {
     use Infix::*;
     let undefined = || {
-        Err(format!("`{}` is not defined for the {} {a} and the {} {b}", op.symbol(), a.type_name(), b.type_name()))
+        Err(format!(
+            "`{}` is not defined for the {} {a} and the {} {b}",
+            op.symbol(),
+            a.type_name(),
+            b.type_name()
+        ))
     };
     match op {
         Equal => return Ok(Bool(compare(a, b) == Some(Ordering::Equal))),
@@ -170,7 +175,9 @@ fn ints(op: Infix, a: i128, b: i128) -> Result<Number, String> {
         And => Some(a & b),
         Or => Some(a | b),
         Xor => Some(a ^ b),
-        LeftShift | RightShift if b < 0 => return Err(format!("{a} {} {b}: the shift is negative", op.symbol())),
+        LeftShift | RightShift if b < 0 => {
+            return Err(format!("{a} {} {b}: the shift is negative", op.symbol()));
+        }
         LeftShift if a == 0 => Some(0),
         LeftShift => u32::try_from(b).ok().filter(|b| *b < 127).and_then(|b| a.checked_mul(1 << b)),
         RightShift => Some(a >> b.min(127)),
@@ -236,7 +243,9 @@ fn complexes(op: Infix, a: Complex64, b: Complex64) -> Option<Result<Number, Str
         Divide if b == zero => return Some(Err("a complex number is divided by zero".to_owned())),
         Divide => a / b,
         Power if b == zero => Complex64::new(1.0, 0.0),
-        Power if a == zero && (b.im != 0.0 || b.re < 0.0) => return Some(Err("0 ** a negative or complex power".to_owned())),
+        Power if a == zero && (b.im != 0.0 || b.re < 0.0) => {
+            return Some(Err("0 ** a negative or complex power".to_owned()));
+        }
         Power if a == zero => zero,
         Power if b.im == 0.0 && b.re.fract() == 0.0 && b.re.abs() <= 100.0 => a.powi(b.re as i32),
         Power => a.powc(b),
@@ -280,7 +289,9 @@ mod tests {
             match &e.kind {
                 Kind::Number(n) => Ok(*n),
                 Kind::Prefix(op, x) => prefix(*op, go(x)?),
-                Kind::Chain(first, rest) => rest.iter().try_fold(go(first)?, |a, (op, _, b)| infix(*op, a, go(b)?)),
+                Kind::Chain(first, rest) => {
+                    rest.iter().try_fold(go(first)?, |a, (op, _, b)| infix(*op, a, go(b)?))
+                }
                 other => Err(format!("{other:?}")),
             }
         }

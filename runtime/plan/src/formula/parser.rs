@@ -92,7 +92,9 @@ impl Parser {
     fn unexpected(&self, place: &str) -> FormulaError {
         let message = match self.peek() {
             Token::End => "the formula ends too early".to_owned(),
-            Token::Op("=") => "`=` compares nothing and assigns nothing here; to compare, write `==`".to_owned(),
+            Token::Op("=") => {
+                "`=` compares nothing and assigns nothing here; to compare, write `==`".to_owned()
+            }
             Token::Op(op) => format!("`{op}` cannot stand {place}"),
             Token::Number(_) => format!("a number cannot stand {place}"),
             Token::Str(_) => format!("a string cannot stand {place}"),
@@ -105,9 +107,15 @@ impl Parser {
     }
 
     /// Runs a rule one level deeper.
-    fn nested<T>(&mut self, rule: impl FnOnce(&mut Parser) -> Result<T, FormulaError>) -> Result<T, FormulaError> {
+    fn nested<T>(
+        &mut self,
+        rule: impl FnOnce(&mut Parser) -> Result<T, FormulaError>,
+    ) -> Result<T, FormulaError> {
         if self.depth == MAX_DEPTH {
-            return fail(self.column(), format!("the formula is nested deeper than {MAX_DEPTH}; name its parts"));
+            return fail(
+                self.column(),
+                format!("the formula is nested deeper than {MAX_DEPTH}; name its parts"),
+            );
         }
         self.depth += 1;
         let result = rule(self);
@@ -209,7 +217,9 @@ impl Parser {
                 for item in &items {
                     below = match item {
                         Item::Expr(x) => below.max(x.depth),
-                        Item::Slice(a, b, c) => [a, b, c].into_iter().flatten().map(|x| x.depth).fold(below, u16::max),
+                        Item::Slice(a, b, c) => {
+                            [a, b, c].into_iter().flatten().map(|x| x.depth).fold(below, u16::max)
+                        }
                         Item::Ellipsis => below,
                     };
                 }
@@ -374,9 +384,9 @@ mod tests {
             Kind::None => "None".into(),
             Kind::Name(n) => n.clone(),
             Kind::Prefix(p, x) => format!("({p:?} {})", show(x)),
-            Kind::Chain(first, rest) => rest
-                .iter()
-                .fold(show(first), |left, (op, _, right)| format!("({} {left} {})", op.symbol(), show(right))),
+            Kind::Chain(first, rest) => rest.iter().fold(show(first), |left, (op, _, right)| {
+                format!("({} {left} {})", op.symbol(), show(right))
+            }),
             Kind::Attribute(x, name) => format!("({}.{name})", show(x)),
             Kind::Call(f, a) => {
                 let named: Vec<String> = a.named.iter().map(|(n, _, x)| format!("{n}={}", show(x))).collect();

@@ -1,9 +1,10 @@
 //! Formulas against numpy: `numpy.txt` lists what numpy 2 makes of each.
 
-use super::{Expr, Function, FormulaError, Scope, Value, evaluate, parse};
+use super::{Expr, FormulaError, Function, Scope, Value, evaluate, parse};
 use crate::builder::{Builder, normalize_chunks};
 use crate::chunking::Chunks;
 use crate::dtype::{DType, Scalar};
+use proptest::prelude::*;
 use std::cell::Cell;
 use std::collections::HashMap;
 
@@ -52,13 +53,16 @@ fn dtypes_and_shapes_are_numpys() {
     let mut wrong = vec![];
     for line in include_str!("numpy.txt").lines() {
         let (text, expected) = line.split_once(" => ").unwrap();
-        let result = value(&mut builder, &names, text).and_then(|value| match value {
+        let result = value(&mut builder, &names, text).map(|value| match value {
             Value::Array(array) => {
-                let shape: Vec<String> =
-                    builder.shape(array).iter().map(|n| n.map_or("?".to_owned(), |n| n.to_string())).collect();
-                Ok(format!("{} [{}]", builder.dtype(array), shape.join(", ")))
+                let shape: Vec<String> = builder
+                    .shape(array)
+                    .iter()
+                    .map(|n| n.map_or("?".to_owned(), |n| n.to_string()))
+                    .collect();
+                format!("{} [{}]", builder.dtype(array), shape.join(", "))
             }
-            other => Ok(other.describe()),
+            other => other.describe(),
         });
         match result {
             Ok(found) if found == expected => {}
@@ -205,4 +209,112 @@ fn the_deepest_formula_fits_the_stack() {
         }
     };
     std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
+}
+
+/// Formulas of every shape, most of them wrong in some way.
+fn formula() -> impl Strategy<Value = String> {
+    let functions: Vec<String> = super::function_names().map(str::to_owned).collect();
+    let methods: Vec<String> = super::functions::methods().map(str::to_owned).collect();
+    let leaf = prop::sample::select(vec![
+        "x",
+        "i",
+        "b",
+        "u",
+        "v",
+        "c",
+        "t",
+        "0",
+        "1",
+        "-1",
+        "2",
+        "3.5",
+        "1e308",
+        "2j",
+        "True",
+        "None",
+        "()",
+        "(1, 0)",
+        "[0, 2]",
+        "[True, False]",
+        "nan",
+        "inf",
+        "float32",
+        "bool",
+        "\"f4\"",
+        "\"auto\"",
+        "\"edge\"",
+        "twice",
+        "exp",
+        "10 ** 18",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551615",
+        "x > 0.5",
+        "unique(i)",
+        "x[x > 0.5]",
+        "zeros((0, 3))",
+        "array(3)",
+        "(0, 1)",
+        "(-1,)",
+        "[[1, 2], [3, 4]]",
+        "[x, x]",
+        "[v, u]",
+        "x.shape",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 24, 4, move |inner| {
+        let args = prop::collection::vec(
+            (
+                prop::option::weighted(
+                    0.2,
+                    prop::sample::select(vec!["axis", "keepdims", "dtype", "k", "chunks", "range"]),
+                ),
+                inner.clone(),
+            ),
+            0..4,
+        )
+        .prop_map(|args| {
+            let mut args = args;
+            args.sort_by_key(|a| a.0.is_some());
+            let shown: Vec<String> =
+                args.into_iter().map(|(name, x)| name.map_or(x.clone(), |n| format!("{n}={x}"))).collect();
+            shown.join(", ")
+        });
+        let operators = prop::sample::select(vec![
+            "+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^", "<<", ">>", "==", "<",
+        ]);
+        prop_oneof![
+            (inner.clone(), operators, inner.clone()).prop_map(|(a, op, b)| format!("({a}) {op} ({b})")),
+            inner.clone().prop_map(|a| format!("-({a})")),
+            inner.clone().prop_map(|a| format!("~({a})")),
+            (prop::sample::select(functions.clone()), args.clone())
+                .prop_map(|(f, args)| format!("{f}({args})")),
+            (inner.clone(), prop::sample::select(methods.clone()), args)
+                .prop_map(|(x, m, args)| format!("({x}).{m}({args})")),
+            (inner.clone(), prop::collection::vec(inner.clone(), 1..4))
+                .prop_map(|(x, items)| format!("({x})[{}]", items.join(", "))),
+            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(x, a, b)| format!("({x})[{a}:{b}]")),
+            (inner.clone(), inner.clone()).prop_map(|(x, a)| format!("({x})[..., ::{a}]")),
+            (inner, prop::sample::select(vec!["T", "real", "shape", "size", "dtype"]))
+                .prop_map(|(x, a)| format!("({x}).{a}")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever is written, there is an array or a message, with a place in the formula.
+    #[test]
+    fn nothing_that_is_written_panics(text in formula()) {
+        let (mut builder, names) = arrays();
+        if let Err(error) = value(&mut builder, &names, &text) {
+            prop_assert!(error.column > 0 || error.function.is_some(), "{}: {:?}", text, error);
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_odd_for_the_parser(text in "[-+*/%@&|^~<>=!().,:;'\"\\[\\]0-9a-zA-Z_é \\\\.]{0,40}") {
+        let _ = parse(&text);
+        let _ = super::parse_head(&text);
+    }
 }

@@ -21,6 +21,14 @@ pub(crate) enum Value {
 }
 
 impl Value {
+    /// How many values it is made of.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Value::Tuple(values) | Value::List(values) => 1 + values.iter().map(Value::size).sum::<u64>(),
+            _ => 1,
+        }
+    }
+
     /// For messages: what it is.
     pub(crate) fn describe(&self) -> String {
         match self {

@@ -4,27 +4,15 @@ use super::document::{Definition, Document, Target};
 use super::error::SourceError;
 use super::resolve::{Resolved, resolve};
 use super::sources::{ByteOrder, FileSource, Generator, Order, RawSource, Source};
-use crate::builder::{Array, Builder, ChunkSpec, AxisChunks};
+use crate::builder::{Array, AxisChunks, Builder, ChunkSpec};
 use crate::chunking::Chunks;
+use crate::described::Described;
 use crate::dtype::{DType, Kind};
 use crate::formula::{self, Nest, Number, Scope, Value, creation};
 use crate::plan::Part;
 use crate::program::{Draw, FileRef, Format, Rng};
-use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::HashMap;
-
-/// What a file says about itself; a worker that sees the file finds out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Described {
-    /// Extents.
-    pub shape: Vec<u64>,
-    /// Element type.
-    pub dtype: DType,
-    /// Extents of the pieces in which it is stored, if it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chunks: Option<Vec<u64>>,
-}
 
 /// The files that must be described before [`build`] can make a plan, each once.
 pub fn files(document: &Document) -> Vec<FileRef> {
@@ -61,7 +49,9 @@ pub fn build(
     let mut values: HashMap<String, Value> = HashMap::new();
     let steps = Cell::new(0);
     for at in order {
-        let (Some((name, definition)), Some(formula)) = (document.arrays.0.get(at), formulas.get(at)) else { continue };
+        let (Some((name, definition)), Some(formula)) = (document.arrays.0.get(at), formulas.get(at)) else {
+            continue;
+        };
         let path = ["arrays", name.as_str()];
         let value = match (definition, formula) {
             (Definition::Formula(text), Some(expr)) => {
@@ -81,7 +71,8 @@ pub fn build(
             }
             (Definition::Number(number), _) => Value::Number(*number),
             (Definition::List(values), _) => {
-                let array = values.0.literal(None).and_then(|literal| creation::literal(&mut builder, literal, None));
+                let array =
+                    values.0.literal(None).and_then(|literal| creation::literal(&mut builder, literal, None));
                 Value::Array(array.map_err(|e| document.error(&path, e))?)
             }
             (Definition::Source(source), _) => {
@@ -100,7 +91,10 @@ pub fn build(
                 literal.and_then(|l| creation::literal(&mut builder, l, None)).map_err(error)?
             }
             Some(value @ Value::Tuple(_)) => {
-                return Err(error(format!("`{name}` is {}; put out one of its items, as in `{name}[0]`", value.describe())));
+                return Err(error(format!(
+                    "`{name}` is {}; put out one of its items, as in `{name}[0]`",
+                    value.describe()
+                )));
             }
             Some(value) => return Err(error(format!("`{name}` is {}, not an array", value.describe()))),
             None => return Err(error(format!("no array is called `{name}`"))),
@@ -126,7 +120,11 @@ pub fn build(
 }
 
 /// The array of a source.
-fn make(build: &mut Builder, source: &Source, described: &HashMap<FileRef, Described>) -> Result<Array, String> {
+fn make(
+    build: &mut Builder,
+    source: &Source,
+    described: &HashMap<FileRef, Described>,
+) -> Result<Array, String> {
     match source {
         Source::Random(r) => {
             let dtype = float(r.dtype, r.generator)?;
@@ -201,7 +199,9 @@ fn float(dtype: Option<DType>, generator: Generator) -> Result<DType, String> {
     match (dtype.unwrap_or(DType::Float64), generator) {
         (DType::Float64, _) => Ok(DType::Float64),
         (DType::Float32, Generator::DefaultRng) => Ok(DType::Float32),
-        (DType::Float32, Generator::RandomState) => Err("RandomState draws float64 only; use `astype`".into()),
+        (DType::Float32, Generator::RandomState) => {
+            Err("RandomState draws float64 only; use `astype`".into())
+        }
         (dtype, _) => Err(format!("floats are drawn as float64 or float32, not as {dtype}")),
     }
 }
@@ -233,7 +233,9 @@ fn read(
     let found = described.get(&file).ok_or_else(|| format!("{:?} has not been described", file.path))?;
     let chunks = match (&source.chunks, &found.chunks) {
         (Some(chunks), _) => chunks.spec(found.shape.len())?,
-        (None, Some(stored)) => ChunkSpec::Each(stored.iter().map(|n| AxisChunks::Size((*n).max(1))).collect()),
+        (None, Some(stored)) => {
+            ChunkSpec::Each(stored.iter().map(|sizes| AxisChunks::Sizes(sizes.clone())).collect())
+        }
         (None, None) => ChunkSpec::Auto,
     };
     let chunks = creation::grid(&chunks, &found.shape, found.dtype)?;

@@ -111,16 +111,22 @@ fn check_version(text: &str, file: &str) -> Result<(), SourceError> {
     struct Head {
         version: Option<u64>,
     }
-    let fail = |message: String| Err(SourceError { location: guard::locate(text, &["version"]), ..SourceError::new(file, message) });
+    let fail = |message: String| {
+        Err(SourceError { location: guard::locate(text, &["version"]), ..SourceError::new(file, message) })
+    };
     let head: Option<Head> = serde_yaml::from_str(text).map_err(|e| SourceError::yaml(file, &e))?;
     match head {
         None => fail("the document is empty; it begins with `version: 1`".into()),
         Some(Head { version: Some(VERSION) }) => Ok(()),
-        Some(Head { version: None }) => fail("`version` is missing; begin the document with `version: 1`".into()),
+        Some(Head { version: None }) => {
+            fail("`version` is missing; begin the document with `version: 1`".into())
+        }
         Some(Head { version: Some(found) }) if found > VERSION => fail(format!(
             "version {found} is from the future: this build reads version {VERSION}; update dask-runtime"
         )),
-        Some(Head { version: Some(found) }) => fail(format!("there is no version {found}; write `version: {VERSION}`")),
+        Some(Head { version: Some(found) }) => {
+            fail(format!("there is no version {found}; write `version: {VERSION}`"))
+        }
     }
 }
 
@@ -209,7 +215,10 @@ impl<'de> Deserialize<'de> for Definition {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Definition, A::Error> {
                 let Some(kind) = map.next_key::<String>()? else {
-                    return Err(de::Error::custom(format!("a source is missing; there are {}", KINDS.join(", "))));
+                    return Err(de::Error::custom(format!(
+                        "a source is missing; there are {}",
+                        KINDS.join(", ")
+                    )));
                 };
                 let source = Source::read(&kind, &mut map)?;
                 match map.next_key::<String>()? {
@@ -298,7 +307,9 @@ impl<'de> Visitor<'de> for TargetReader {
             _ => {
                 let near = names::did_you_mean(&kind, ["json", "npy", "zarr"]);
                 let kind = names::shorten(&kind);
-                return Err(de::Error::custom(format!("no output is called `{kind}`{near}; there are {Expected}")));
+                return Err(de::Error::custom(format!(
+                    "no output is called `{kind}`{near}; there are {Expected}"
+                )));
             }
         };
         match map.next_key::<String>()? {

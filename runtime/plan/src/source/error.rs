@@ -15,13 +15,19 @@ pub struct SourceError {
     /// What is wrong and what would be right.
     pub message: String,
     /// The formula in which the mistake is, and the column in it, from 1.
-    pub formula: Option<(String, u32)>,
+    pub formula: Option<Box<(String, u32)>>,
 }
 
 impl SourceError {
     /// A mistake somewhere in a file.
     pub(super) fn new(file: &str, message: impl Into<String>) -> SourceError {
-        SourceError { file: file.to_owned(), location: None, place: None, message: message.into(), formula: None }
+        SourceError {
+            file: file.to_owned(),
+            location: None,
+            place: None,
+            message: message.into(),
+            formula: None,
+        }
     }
 
     /// A mistake that the YAML reader found.
@@ -39,7 +45,7 @@ impl SourceError {
 
     /// A mistake in a formula.
     pub(super) fn formula(file: &str, text: &str, error: &FormulaError) -> SourceError {
-        let formula = (error.column > 0).then(|| (text.to_owned(), error.column));
+        let formula = (error.column > 0).then(|| Box::new((text.to_owned(), error.column)));
         SourceError { formula, ..SourceError::new(file, error.message.clone()) }
     }
 }
@@ -54,7 +60,7 @@ impl fmt::Display for SourceError {
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
         }
-        if let Some((text, column)) = &self.formula {
+        if let Some((text, column)) = self.formula.as_deref() {
             write!(f, "column {column}: {}\n{}", self.message, excerpt(text, *column as usize))
         } else {
             f.write_str(&self.message)

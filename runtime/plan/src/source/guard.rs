@@ -21,7 +21,8 @@ const MAX_OPEN: usize = 1000;
 /// Checks size, depth, number of values after aliases, tags and duplicate keys.
 pub(super) fn check(text: &str, file: &str) -> Result<(), SourceError> {
     if text.len() > MAX_BYTES {
-        let message = format!("the document has {} bytes; {MAX_BYTES} are allowed; put data into a file", text.len());
+        let message =
+            format!("the document has {} bytes; {MAX_BYTES} are allowed; put data into a file", text.len());
         return Err(SourceError::new(file, message));
     }
     let mut open = 0_usize;
@@ -48,7 +49,9 @@ pub(super) fn check(text: &str, file: &str) -> Result<(), SourceError> {
 }
 
 fn too_many_values() -> String {
-    format!("the document holds more than {MAX_VALUES} values once its aliases are followed; put data into a file")
+    format!(
+        "the document holds more than {MAX_VALUES} values once its aliases are followed; put data into a file"
+    )
 }
 
 #[derive(Clone, Copy)]
@@ -157,7 +160,10 @@ impl<'de> Visitor<'de> for Key<'_> {
         if self.seen.insert(key.to_owned()) {
             return Ok(());
         }
-        Err(E::custom(format!("duplicate key `{}`: it stands in the same place twice", crate::names::shorten(key))))
+        Err(E::custom(format!(
+            "duplicate key `{}`: it stands in the same place twice",
+            crate::names::shorten(key)
+        )))
     }
     fn visit_bool<E: de::Error>(self, key: bool) -> Result<(), E> {
         Err(E::custom(format!("`{key}` cannot be a name: {}", crate::names::bool_hint())))

@@ -13,14 +13,15 @@ mod scalars;
 mod sources;
 mod write;
 
-pub use build::{Described, build, files};
+pub use crate::described::Described;
+pub use build::{build, files};
 pub use document::{Definition, Document, Entries, Target, Targets, parse};
 pub use error::SourceError;
-pub use sources::{
-    ArangeSource, ByteOrder, DataSource, EyeSource, FileSource, FillSource, FullSource, Generator, IntegersSource,
-    LinspaceSource, Order, RandomSource, RawSource, Source,
-};
 pub use scalars::{Shape, Values};
+pub use sources::{
+    ArangeSource, ByteOrder, DataSource, EyeSource, FileSource, FillSource, FullSource, Generator,
+    IntegersSource, LinspaceSource, Order, RandomSource, RawSource, Source,
+};
 pub use write::write;
 
 /// The version of source documents that this build reads and writes.

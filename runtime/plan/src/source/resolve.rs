@@ -3,7 +3,7 @@
 use super::document::{Definition, Document, Target};
 use super::error::SourceError;
 use super::sources::Source;
-use crate::formula::{self, Expr, Function, FormulaError};
+use crate::formula::{self, Expr, FormulaError, Function};
 use crate::names::{self, did_you_mean, shorten};
 use std::collections::HashMap;
 
@@ -26,7 +26,9 @@ pub(super) fn resolve(document: &Document) -> Result<Resolved, SourceError> {
     for (at, (name, _)) in document.arrays.0.iter().enumerate() {
         names::check(name).map_err(|e| document.error(&["arrays", name], e))?;
         if functions.contains_key(name) {
-            return Err(document.error(&["arrays", name], format!("`{name}` is a function of this document too")));
+            return Err(
+                document.error(&["arrays", name], format!("`{name}` is a function of this document too"))
+            );
         }
         places.insert(name.as_str(), at);
     }
@@ -52,7 +54,8 @@ pub(super) fn resolve(document: &Document) -> Result<Resolved, SourceError> {
             } else if formula::meaning(used).is_none() && !functions.contains_key(used) && wrong.is_none() {
                 let known = places.keys().copied().chain(functions.keys().map(String::as_str));
                 let near = did_you_mean(used, known.chain(formula::constants()));
-                wrong = Some(FormulaError::new(column, format!("nothing is called `{}`{near}", shorten(used))));
+                wrong =
+                    Some(FormulaError::new(column, format!("nothing is called `{}`{near}", shorten(used))));
             }
         });
         if let Some(error) = wrong {
@@ -66,7 +69,8 @@ pub(super) fn resolve(document: &Document) -> Result<Resolved, SourceError> {
     let order = order(&needs).map_err(|cycle| {
         let name = |at: &usize| document.arrays.0.get(*at).map_or("", |a| a.0.as_str());
         let first = cycle.first().map_or("", name);
-        document.error(&["arrays", first], format!("`{first}` is made of itself: {}", show_cycle(&cycle, name)))
+        document
+            .error(&["arrays", first], format!("`{first}` is made of itself: {}", show_cycle(&cycle, name)))
     })?;
     outputs(document, &places)?;
     Ok(Resolved { functions, heads, formulas, order })
@@ -101,7 +105,8 @@ fn functions(document: &Document) -> Result<(Functions, Heads), SourceError> {
         heads.insert(name.clone(), (key.clone(), text.clone()));
         listed.push(name);
     }
-    let places: HashMap<&str, usize> = listed.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    let places: HashMap<&str, usize> =
+        listed.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
     let mut needs = vec![];
     for (name, (key, text)) in listed.iter().zip(&document.functions.0) {
         let Some(function) = functions.get(name) else { continue };
@@ -110,9 +115,14 @@ fn functions(document: &Document) -> Result<(Functions, Heads), SourceError> {
             let parameter = function.parameters.iter().any(|p| p == used);
             if called {
                 wrong = wrong.take().or(check_call(used, column, &functions, parameter));
-            } else if !parameter && formula::meaning(used).is_none() && !functions.contains_key(used) && wrong.is_none() {
+            } else if !parameter
+                && formula::meaning(used).is_none()
+                && !functions.contains_key(used)
+                && wrong.is_none()
+            {
                 let near = did_you_mean(used, function.parameters.iter().map(String::as_str));
-                let message = format!("`{}` is no parameter{near}; functions see nothing but those", shorten(used));
+                let message =
+                    format!("`{}` is no parameter{near}; functions see nothing but those", shorten(used));
                 wrong = Some(FormulaError::new(column, message));
             }
             if !parameter {
@@ -127,7 +137,10 @@ fn functions(document: &Document) -> Result<(Functions, Heads), SourceError> {
     order(&needs).map_err(|cycle| {
         let name = |at: &usize| listed.get(*at).map_or("", String::as_str);
         let key = cycle.first().and_then(|at| document.functions.0.get(*at)).map_or("", |f| f.0.as_str());
-        document.error(&["functions", key], format!("functions cannot call themselves: {}", show_cycle(&cycle, name)))
+        document.error(
+            &["functions", key],
+            format!("functions cannot call themselves: {}", show_cycle(&cycle, name)),
+        )
     })?;
     Ok((functions, heads))
 }
@@ -200,7 +213,10 @@ fn show_cycle<'a>(cycle: &[usize], name: impl Fn(&usize) -> &'a str) -> String {
 
 fn outputs(document: &Document, places: &HashMap<&str, usize>) -> Result<(), SourceError> {
     if document.outputs.is_empty() {
-        return Err(document.error(&["outputs"], "nothing is asked for; write what to do with which array, such as `total: print`"));
+        return Err(document.error(
+            &["outputs"],
+            "nothing is asked for; write what to do with which array, such as `total: print`",
+        ));
     }
     // Files that are read or written, and by what.
     let mut files: HashMap<(&str, &str), String> = HashMap::new();

@@ -19,9 +19,13 @@ impl Serialize for Number {
             },
             // JSON has no such numbers, so they are words in both languages.
             Number::Float(f) if f.is_nan() => serializer.serialize_str("nan"),
-            Number::Float(f) if f.is_infinite() => serializer.serialize_str(if f > 0.0 { "inf" } else { "-inf" }),
+            Number::Float(f) if f.is_infinite() => {
+                serializer.serialize_str(if f > 0.0 { "inf" } else { "-inf" })
+            }
             Number::Float(f) => serializer.serialize_f64(f),
-            Number::Complex(..) => Err(serde::ser::Error::custom("documents write complex numbers in formulas only")),
+            Number::Complex(..) => {
+                Err(serde::ser::Error::custom("documents write complex numbers in formulas only"))
+            }
         }
     }
 }

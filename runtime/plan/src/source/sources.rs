@@ -363,7 +363,8 @@ impl<'de> Deserialize<'de> for FileSource {
                 String::deserialize(path.into_deserializer()).map(|path| FileSource { path, chunks: None })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FileSource, A::Error> {
-                let FileObject { path, chunks } = FileObject::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let FileObject { path, chunks } =
+                    FileObject::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(FileSource { path, chunks })
             }
         }

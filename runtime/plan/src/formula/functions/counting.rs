@@ -35,7 +35,10 @@ fn histogram(call: &mut Call<'_, '_, '_>) -> Read<Value> {
                 _ => vec![],
             };
             let [low, high] = *range else {
-                return call.wrong("range", "is needed with a number of bins: `range=(0, 1)`; the data are not known yet");
+                return call.wrong(
+                    "range",
+                    "is needed with a number of bins: `range=(0, 1)`; the data are not known yet",
+                );
             };
             if !(low.is_finite() && high.is_finite() && low <= high) {
                 return call.wrong("range", format!("{low} to {high} is no range"));
@@ -49,7 +52,9 @@ fn histogram(call: &mut Call<'_, '_, '_>) -> Read<Value> {
         }
         _ => sorted_edges(call, false)?,
     };
-    let literal = crate::formula::Nest::List(edges.iter().map(|e| crate::formula::Nest::Number(Number::Float(*e))).collect());
+    let literal = crate::formula::Nest::List(
+        edges.iter().map(|e| crate::formula::Nest::Number(Number::Float(*e))).collect(),
+    );
     let build = call.builder();
     let counts = build.histogram(x, &edges, weights, density)?;
     let edges = super::creation::literal(build, literal.literal(None)?, None)?;
@@ -84,7 +89,8 @@ fn sorted_edges(call: &Call<'_, '_, '_>, falling: bool) -> Read<Vec<f64>> {
 }
 
 fn bincount(call: &mut Call<'_, '_, '_>) -> Read<Array> {
-    let (x, weights, minlength) = (call.array("x")?, call.optional_array("weights")?, call.count("minlength")?);
+    let (x, weights, minlength) =
+        (call.array("x")?, call.optional_array("weights")?, call.count("minlength")?);
     Ok(call.builder().bincount(x, weights, minlength)?)
 }
 
@@ -116,7 +122,9 @@ fn map_overlap(call: &mut Call<'_, '_, '_>) -> Read<Array> {
         depth = vec![*one; ndim];
     }
     let boundary = match call.value("boundary") {
-        Value::Tuple(axes) | Value::List(axes) => axes.iter().map(|v| mode(call, v)).collect::<Read<Vec<_>>>()?,
+        Value::Tuple(axes) | Value::List(axes) => {
+            axes.iter().map(|v| mode(call, v)).collect::<Read<Vec<_>>>()?
+        }
         one => vec![mode(call, &one)?; ndim],
     };
     for (what, n) in [("depth", depth.len()), ("boundary", boundary.len())] {
@@ -165,6 +173,8 @@ fn mode(call: &Call<'_, '_, '_>, value: &Value) -> Read<Option<Boundary>> {
                 );
             }
         },
-        other => return call.wrong("boundary", format!("takes a mode or a number, not {}", other.describe())),
+        other => {
+            return call.wrong("boundary", format!("takes a mode or a number, not {}", other.describe()));
+        }
     })
 }

@@ -21,7 +21,11 @@ pub(super) const TABLE: &[Function] = &[
         "start, stop, num=50, endpoint=True, dtype=None, chunks=\"auto\"",
         Run::Array(linspace_),
     ),
-    function("zeros", "shape, dtype=None, chunks=\"auto\"", Run::Array(|call| constant(call, Scalar::Int(0)))),
+    function(
+        "zeros",
+        "shape, dtype=None, chunks=\"auto\"",
+        Run::Array(|call| constant(call, Scalar::Int(0))),
+    ),
     function("ones", "shape, dtype=None, chunks=\"auto\"", Run::Array(|call| constant(call, Scalar::Int(1)))),
     function("full", "shape, fill_value, dtype=None, chunks=\"auto\"", Run::Array(full_)),
     function("eye", "N, M=None, k=0, dtype=None, chunks=\"auto\"", Run::Array(eye_)),
@@ -38,7 +42,10 @@ type Outcome<T> = Result<T, String>;
 pub(crate) fn check_size(shape: &[u64], dtype: DType) -> Outcome<u64> {
     let bytes = shape.iter().try_fold(dtype.itemsize() as u64, |n, d| n.checked_mul(*d));
     bytes.filter(|b| *b <= i64::MAX as u64).ok_or_else(|| {
-        format!("shape {shape:?} times {} bytes an element ({dtype}) is more than any machine can address", dtype.itemsize())
+        format!(
+            "shape {shape:?} times {} bytes an element ({dtype}) is more than any machine can address",
+            dtype.itemsize()
+        )
     })
 }
 
@@ -60,7 +67,9 @@ pub(crate) fn check_grid(spec: &ChunkSpec, shape: &[u64], dtype: DType) -> Outco
             .collect(),
     };
     match axes.iter().find(|n| **n > MAX_CHUNKS) {
-        Some(n) => Err(format!("about {n} chunks along an axis of shape {shape:?} are too many; make them larger")),
+        Some(n) => {
+            Err(format!("about {n} chunks along an axis of shape {shape:?} are too many; make them larger"))
+        }
         None => Ok(()),
     }
 }
@@ -166,7 +175,8 @@ pub(crate) fn literal(build: &mut Builder, literal: Literal, chunks: Option<&Chu
 fn arange_(call: &mut Call<'_, '_, '_>) -> Read<Array> {
     let (first, step, dtype) = (call.number("start")?, call.number("step")?, call.dtype("dtype")?);
     // `arange(10)` ends at 10.
-    let (start, stop) = if call.is_none("stop") { (Number::Int(0), first) } else { (first, call.number("stop")?) };
+    let (start, stop) =
+        if call.is_none("stop") { (Number::Int(0), first) } else { (first, call.number("stop")?) };
     let chunks = call.chunks("chunks", 1)?;
     Ok(arange(call.builder(), [start, stop, step], dtype, &chunks)?)
 }

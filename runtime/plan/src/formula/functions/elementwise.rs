@@ -177,7 +177,8 @@ fn nan_to_num(call: &mut Call<'_, '_, '_>) -> Read<Array> {
         DType::Float32 => f64::from(f32::MAX),
         DType::Float64 => f64::MAX,
         _ if dtype.kind() == Kind::Complex => {
-            return call.wrong("x", format!("{dtype} is not supported; treat `.real` and `.imag` on their own"));
+            return call
+                .wrong("x", format!("{dtype} is not supported; treat `.real` and `.imag` on their own"));
         }
         _ => return Ok(x),
     };

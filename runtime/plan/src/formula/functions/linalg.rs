@@ -47,14 +47,19 @@ fn tensordot(call: &mut Call<'_, '_, '_>) -> Read<Array> {
         }
     };
     if left.len() != right.len() {
-        return call.wrong("axes", format!("names {} axes of the left operand and {} of the right", left.len(), right.len()));
+        return call.wrong(
+            "axes",
+            format!("names {} axes of the left operand and {} of the right", left.len(), right.len()),
+        );
     }
     Ok(call.builder().tensordot(a, b, (&left, &right))?)
 }
 
 fn axes(call: &Call<'_, '_, '_>, value: &Value) -> Read<Vec<i64>> {
     let one = |value: &Value| match value {
-        Value::Number(Number::Int(i)) => i64::try_from(*i).or_else(|_| call.wrong("axes", format!("{i} is out of bounds"))),
+        Value::Number(Number::Int(i)) => {
+            i64::try_from(*i).or_else(|_| call.wrong("axes", format!("{i} is out of bounds")))
+        }
         other => call.wrong("axes", format!("takes ints, not {}", other.describe())),
     };
     match value {

@@ -82,7 +82,8 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
 });
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Entry>> = LazyLock::new(|| {
-    let names = |e: &'static Entry| std::iter::once(e.function.name).chain(e.function.aliases.iter().copied());
+    let names =
+        |e: &'static Entry| std::iter::once(e.function.name).chain(e.function.aliases.iter().copied());
     ENTRIES.iter().flat_map(|e| names(e).map(move |name| (name, e))).collect()
 });
 

@@ -55,7 +55,8 @@ fn moveaxis(call: &mut Call<'_, '_, '_>) -> Read<Array> {
     let mut pairs = vec![];
     let (from, to) = (call.ints("source")?, call.ints("destination")?);
     if from.len() != to.len() {
-        return call.wrong("destination", format!("names {} axes, but `source` names {}", to.len(), from.len()));
+        return call
+            .wrong("destination", format!("names {} axes, but `source` names {}", to.len(), from.len()));
     }
     for (from, to) in from.into_iter().zip(to) {
         let pair = (call.normalize("destination", to, ndim)?, call.normalize("source", from, ndim)?);
@@ -207,7 +208,9 @@ fn block(call: &mut Call<'_, '_, '_>) -> Read<Array> {
 
 fn nested(eval: &mut Evaluator<'_, '_>, value: &Value) -> Result<Nested, FormulaError> {
     Ok(match value {
-        Value::List(values) => Nested::List(values.iter().map(|v| nested(eval, v)).collect::<Result<_, _>>()?),
+        Value::List(values) => {
+            Nested::List(values.iter().map(|v| nested(eval, v)).collect::<Result<_, _>>()?)
+        }
         other => Nested::Array(eval.array(other)?),
     })
 }

@@ -126,6 +126,7 @@ fn ediff1d(call: &mut Call<'_, '_, '_>) -> Read<Array> {
 }
 
 fn difference(call: &mut Call<'_, '_, '_>, x: Array, axis: usize) -> Read<Array> {
+    call.eval.step()?;
     let all = Index::Slice { start: None, stop: None, step: None };
     let mut later = vec![all; axis];
     let mut earlier = later.clone();
