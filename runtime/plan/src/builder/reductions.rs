@@ -42,6 +42,7 @@ impl Builder {
         keepdims: bool,
         dtype: DType,
     ) -> Result<Array> {
+        self.not_by_block(&infer::numpy_name(&f))?;
         let of: Vec<u32> = axes.iter().map(|&a| a as u32).collect();
         let leaf = self.leaf(Op::Reduce { f, axes: of.clone(), dtype }, x, axes, dtype, Params::default());
         let f = match f {
