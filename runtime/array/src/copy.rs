@@ -205,10 +205,18 @@ mod tests {
             };
             let n: usize = shape.iter().product();
             let x = match size {
-                0 => Chunk::build(&shape, |o: &mut [u8]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as u8)),
-                1 => Chunk::build(&shape, |o: &mut [i16]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as i16)),
-                2 => Chunk::build(&shape, |o: &mut [f32]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f32)),
-                3 => Chunk::build(&shape, |o: &mut [i64]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as i64)),
+                0 => Chunk::build(&shape, |o: &mut [u8]| {
+                    o.iter_mut().enumerate().for_each(|(i, o)| *o = i as u8)
+                }),
+                1 => Chunk::build(&shape, |o: &mut [i16]| {
+                    o.iter_mut().enumerate().for_each(|(i, o)| *o = i as i16)
+                }),
+                2 => Chunk::build(&shape, |o: &mut [f32]| {
+                    o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f32)
+                }),
+                3 => Chunk::build(&shape, |o: &mut [i64]| {
+                    o.iter_mut().enumerate().for_each(|(i, o)| *o = i as i64)
+                }),
                 _ => {
                     let of = |i: usize| num_complex::Complex64::new(i as f64, n as f64);
                     Chunk::build(&shape, |o: &mut [num_complex::Complex64]| {
@@ -252,7 +260,9 @@ mod tests {
 
     #[test]
     fn a_large_transpose_goes_by_tiles() {
-        let x = Chunk::build(&[301, 205], |o: &mut [f64]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f64));
+        let x = Chunk::build(&[301, 205], |o: &mut [f64]| {
+            o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f64)
+        });
         let t = contiguous(&x.transpose(&[1, 0]));
         let t = t.as_slice::<f64>().unwrap();
         assert!((0..205).all(|j| (0..301).all(|i| t[j * 301 + i] == (i * 205 + j) as f64)));

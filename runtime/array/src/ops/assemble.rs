@@ -16,7 +16,12 @@ pub(super) fn assemble(grid: &[u32], operands: Vec<Value>, context: &Context) ->
 }
 
 /// Joins blocks of one dtype.
-pub(super) fn join(op: &'static str, grid: &[usize], blocks: &[Chunk], context: &Context) -> Result<Chunk, Error> {
+pub(super) fn join(
+    op: &'static str,
+    grid: &[usize],
+    blocks: &[Chunk],
+    context: &Context,
+) -> Result<Chunk, Error> {
     let cells = grid.iter().try_fold(1usize, |n, &g| n.checked_mul(g));
     if cells != Some(blocks.len()) {
         return Err(operand(op, format!("{} blocks for a grid of {grid:?}", blocks.len())));
@@ -55,7 +60,8 @@ pub(super) fn join(op: &'static str, grid: &[usize], blocks: &[Chunk], context: 
         let at: Vec<usize> = cell.iter().zip(&starts).map(|(&c, s)| s[c]).collect();
         let takes: Vec<usize> = cell.iter().zip(&starts).map(|(&c, s)| s[c + 1] - s[c]).collect();
         if block.shape() != takes {
-            let what = format!("block {cell:?} has shape {:?}; its row and column take {takes:?}", block.shape());
+            let what =
+                format!("block {cell:?} has shape {:?}; its row and column take {takes:?}", block.shape());
             return Err(operand(op, what));
         }
         copy::into_block(buffer.bytes_mut(), &shape, &at, block);
@@ -82,9 +88,13 @@ mod tests {
 
     #[test]
     fn a_block_that_does_not_fit_is_named() {
-        let text = |grid: &[u32], blocks| assemble(grid, blocks, &Context::default()).unwrap_err().to_string();
+        let text =
+            |grid: &[u32], blocks| assemble(grid, blocks, &Context::default()).unwrap_err().to_string();
         let odd = vec![block(&[1, 2], 1), block(&[2, 1], 2)];
-        assert_eq!(text(&[1, 2], odd), "assemble: block [0, 1] has shape [2, 1]; its row and column take [1, 1]");
+        assert_eq!(
+            text(&[1, 2], odd),
+            "assemble: block [0, 1] has shape [2, 1]; its row and column take [1, 1]"
+        );
         assert_eq!(text(&[3], vec![block(&[1], 1)]), "assemble: 1 blocks for a grid of [3]");
         assert!(text(&[2], vec![block(&[1], 1), Chunk::scalar(1.0f64).into()]).contains("float64"));
         assert!(text(&[1], vec![block(&[1, 1], 1)]).contains("2 axes"));

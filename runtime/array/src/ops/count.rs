@@ -60,7 +60,12 @@ fn sums<W: Weight>(
 }
 
 /// How many of `len` elements go in each of `n` bins.
-fn counts(n: usize, len: usize, context: &Context, bin: impl Fn(usize) -> Option<usize>) -> Result<Value, Error> {
+fn counts(
+    n: usize,
+    len: usize,
+    context: &Context,
+    bin: impl Fn(usize) -> Option<usize>,
+) -> Result<Value, Error> {
     let mut counts = vec![0i64; n];
     for i in 0..len {
         if i % TILE == 0 {
@@ -100,7 +105,9 @@ pub(super) fn histogram(weighted: bool, operands: Vec<Value>, context: &Context)
         return Err(operand(OP, "got no edges; it takes at least one"));
     }
     let edges = to_f64(OP, "the edges", &edges)?;
-    if let Some(pair) = edges.windows(2).find(|pair| pair[0] > pair[1] || pair[0].is_nan() || pair[1].is_nan()) {
+    if let Some(pair) =
+        edges.windows(2).find(|pair| pair[0] > pair[1] || pair[0].is_nan() || pair[1].is_nan())
+    {
         return Err(value(OP, format!("edges must rise, but {} is followed by {}", pair[0], pair[1])));
     }
     let bins = Bins::new(&edges);
@@ -268,7 +275,10 @@ mod tests {
         assert_eq!(of(Chunk::from_slice(&[4], &[1u8, 2, 3, 4])).unwrap().as_slice::<u8>().unwrap(), [1, 5]);
         let complex = [1.0, 2.0, 4.0, 8.0].map(|v| Complex32::new(v, -v));
         let sum = of(Chunk::from_slice(&[4], &complex)).unwrap();
-        assert_eq!(sum.as_slice::<Complex32>().unwrap(), [Complex32::new(1.0, -1.0), Complex32::new(6.0, -6.0)]);
+        assert_eq!(
+            sum.as_slice::<Complex32>().unwrap(),
+            [Complex32::new(1.0, -1.0), Complex32::new(6.0, -6.0)]
+        );
         assert!(of(Chunk::from_slice(&[4], &[true; 4])).unwrap_err().to_string().contains("bool"));
         assert!(of(Chunk::from_slice(&[3], &[1.0; 3])).unwrap_err().to_string().contains("[3]"));
         assert!(histo(&x, &[1.0, 0.0], None).unwrap_err().to_string().contains("1 is followed by 0"));

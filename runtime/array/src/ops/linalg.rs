@@ -20,15 +20,18 @@ pub(super) fn matmul(operands: Vec<Value>, context: &Context) -> Result<Value, E
         let what = format!("got shapes {:?} and {:?}; it takes at least two axes each", a.shape(), b.shape());
         return Err(operand(OP, what));
     };
-    let lead = broadcast(a_lead, b_lead).filter(|_| k == k2).ok_or_else(|| {
-        operand(OP, format!("shapes {:?} and {:?} do not fit", a.shape(), b.shape()))
-    })?;
+    let lead = broadcast(a_lead, b_lead)
+        .filter(|_| k == k2)
+        .ok_or_else(|| operand(OP, format!("shapes {:?} and {:?} do not fit", a.shape(), b.shape())))?;
     let shape = [lead.as_slice(), &[m, n]].concat();
     size(OP, &shape, a.dtype())?;
     // A broadcast operand is not copied, but its extents are multiplied.
     size(OP, &[lead.as_slice(), &[m, k]].concat(), a.dtype())?;
     size(OP, &[lead.as_slice(), &[k, n]].concat(), a.dtype())?;
-    let (a, b) = (a.broadcast_to(&[lead.as_slice(), &[m, k]].concat()), b.broadcast_to(&[lead.as_slice(), &[k, n]].concat()));
+    let (a, b) = (
+        a.broadcast_to(&[lead.as_slice(), &[m, k]].concat()),
+        b.broadcast_to(&[lead.as_slice(), &[k, n]].concat()),
+    );
     let axes: Vec<usize> = (0..lead.len()).collect();
     let batch = |x: &Chunk, mut number: usize| {
         let mut ranges: Vec<_> = x.shape().iter().map(|&n| (0, n, 1)).collect();
@@ -78,7 +81,8 @@ pub(super) fn tensordot(
         let what = format!("axes {a_axes:?} of {:?} and {b_axes:?} of {:?} do not fit", a.shape(), b.shape());
         return Err(operand(OP, what));
     }
-    let others = |x: &Chunk, summed: &[usize]| (0..x.ndim()).filter(|i| !summed.contains(i)).collect::<Vec<_>>();
+    let others =
+        |x: &Chunk, summed: &[usize]| (0..x.ndim()).filter(|i| !summed.contains(i)).collect::<Vec<_>>();
     let (a_kept, b_kept) = (others(&a, &a_summed), others(&b, &b_summed));
     let shape = [extents(&a, &a_kept), extents(&b, &b_kept)].concat();
     size(OP, &shape, a.dtype())?;
@@ -199,7 +203,9 @@ mod tests {
 
     /// Small whole numbers, so that every dtype's product is exact.
     fn counting<T: Element>(shape: &[usize], of: impl Fn(i32) -> T) -> Chunk {
-        Chunk::build(shape, |out: &mut [T]| out.iter_mut().zip(0..).for_each(|(o, i)| *o = of((i * 7) % 11 - 5)))
+        Chunk::build(shape, |out: &mut [T]| {
+            out.iter_mut().zip(0..).for_each(|(o, i)| *o = of((i * 7) % 11 - 5))
+        })
     }
 
     proptest! {
@@ -248,11 +254,18 @@ mod tests {
             let out = tensordot(axes, vec![a.clone().into(), b.clone().into()], &Context::default());
             out.map(|v| v.array().unwrap().clone())
         };
-        let a = Chunk::build(&[2, 3, 4], |o: &mut [f64]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f64));
-        let b = Chunk::build(&[4, 3, 2], |o: &mut [f64]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f64));
+        let a = Chunk::build(&[2, 3, 4], |o: &mut [f64]| {
+            o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f64)
+        });
+        let b = Chunk::build(&[4, 3, 2], |o: &mut [f64]| {
+            o.iter_mut().enumerate().for_each(|(i, o)| *o = i as f64)
+        });
         // numpy.tensordot(a, b, ([1, 2], [1, 0]))
         let out = dot(&a, &b, (&[1, 2], &[1, 0])).unwrap();
-        assert_eq!((out.shape(), out.as_slice::<f64>().unwrap()), (&[2, 2][..], &[880.0, 946.0, 2464.0, 2674.0][..]));
+        assert_eq!(
+            (out.shape(), out.as_slice::<f64>().unwrap()),
+            (&[2, 2][..], &[880.0, 946.0, 2464.0, 2674.0][..])
+        );
         assert_eq!(dot(&a, &b, (&[], &[])).unwrap().shape(), [2, 3, 4, 4, 3, 2]);
         let all = dot(&a, &a, (&[0, 1, 2], &[0, 1, 2])).unwrap();
         assert_eq!((all.ndim(), all.item::<f64>()), (0, 4324.0));

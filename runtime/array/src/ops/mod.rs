@@ -24,7 +24,11 @@ use dask_plan::program::Op;
 pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context) -> Result<Value, Error> {
     context.check()?;
     match op {
-        Op::Literal { .. } | Op::Full { .. } | Op::Arange { .. } | Op::Linspace { .. } | Op::Eye { .. }
+        Op::Literal { .. }
+        | Op::Full { .. }
+        | Op::Arange { .. }
+        | Op::Linspace { .. }
+        | Op::Eye { .. }
         | Op::Random { .. }
             if !operands.is_empty() =>
         {
@@ -34,7 +38,9 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         Op::Literal { dtype, shape, data } => source::literal(*dtype, shape, data),
         Op::Full { dtype, value, shape } => source::full(*dtype, *value, shape, args),
         Op::FromBytes { dtype, shape } => source::from_bytes(*dtype, shape, operands, args),
-        Op::Arange { dtype, start, step, offset, len } => source::arange(*dtype, *start, *step, (*offset, *len), args),
+        Op::Arange { dtype, start, step, offset, len } => {
+            source::arange(*dtype, *start, *step, (*offset, *len), args)
+        }
         Op::Linspace { dtype, start, stop, num, endpoint, offset, len } => {
             let (dtype, start, stop, num) = (*dtype, *start, *stop, *num);
             let (endpoint, offset, len) = (*endpoint, *offset, *len);
@@ -72,12 +78,23 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         Op::Tuple => Ok(Value::Tuple(operands)),
         Op::Item(at) => view::item(*at, operands),
 
-        Op::Read { .. } | Op::Create { .. } | Op::Write { .. } | Op::Describe { .. } => {
-            Err(Error::Operand("read, create, write and describe need files, which this build has not".into()))
-        }
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Clip | Op::Round { .. } | Op::Cast(_) | Op::Fold(_)
-        | Op::Reduce { .. } | Op::Moments { .. } | Op::MomentsMerge | Op::MomentsFinish { .. } | Op::Arg { .. }
-        | Op::ArgMerge { .. } | Op::Cumulative { .. } => {
+        Op::Read { .. } | Op::Create { .. } | Op::Write { .. } | Op::Describe { .. } => Err(Error::Operand(
+            "read, create, write and describe need files, which this build has not".into(),
+        )),
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::Clip
+        | Op::Round { .. }
+        | Op::Cast(_)
+        | Op::Fold(_)
+        | Op::Reduce { .. }
+        | Op::Moments { .. }
+        | Op::MomentsMerge
+        | Op::MomentsFinish { .. }
+        | Op::Arg { .. }
+        | Op::ArgMerge { .. }
+        | Op::Cumulative { .. } => {
             Err(Error::Operand(format!("{op:?} is elementwise or a reduction, which are run elsewhere")))
         }
     }

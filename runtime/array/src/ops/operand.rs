@@ -45,7 +45,10 @@ pub(crate) fn alike(op: &str, values: Vec<Value>) -> Result<Vec<Chunk>, Error> {
 
 /// Two dtypes where one is needed.
 pub(crate) fn mixed(op: &str, a: DType, b: DType) -> Error {
-    operand(op, format!("got {a} and {b}; it takes arrays of one dtype (cast them to {} first)", a.promote(b)))
+    operand(
+        op,
+        format!("got {a} and {b}; it takes arrays of one dtype (cast them to {} first)", a.promote(b)),
+    )
 }
 
 fn every_array(op: &str, values: Vec<Value>) -> Result<Vec<Chunk>, Error> {
@@ -69,7 +72,8 @@ pub(crate) fn index(op: &str, what: &str, i: Int, args: &[i64]) -> Result<usize,
 
 /// A shape, whose size in bytes is checked.
 pub(crate) fn shape(op: &'static str, dims: &[Int], args: &[i64], dtype: DType) -> Result<Vec<usize>, Error> {
-    let shape = dims.iter().map(|&d| index(op, "an extent of the shape", d, args)).collect::<Result<Vec<_>, _>>()?;
+    let shape =
+        dims.iter().map(|&d| index(op, "an extent of the shape", d, args)).collect::<Result<Vec<_>, _>>()?;
     size(op, &shape, dtype)?;
     Ok(shape)
 }
@@ -77,7 +81,10 @@ pub(crate) fn shape(op: &'static str, dims: &[Int], args: &[i64], dtype: DType) 
 /// Checks that an array of this shape fits into this machine's memory.
 pub(crate) fn size(op: &'static str, shape: &[usize], dtype: DType) -> Result<(), Error> {
     if shape.len() > MAX_NDIM {
-        return Err(operand(op, format!("the result has {} axes; at most {MAX_NDIM} are possible", shape.len())));
+        return Err(operand(
+            op,
+            format!("the result has {} axes; at most {MAX_NDIM} are possible", shape.len()),
+        ));
     }
     // An empty array may have huge extents along its other axes: strides must not overflow either.
     let extents: Vec<usize> = shape.iter().map(|&n| n.max(1)).collect();
@@ -95,7 +102,8 @@ fn physical_memory() -> usize {
     *BYTES.get_or_init(|| {
         #[allow(unsafe_code)]
         // SAFETY: asks for two numbers.
-        let (pages, page) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+        let (pages, page) =
+            unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
         let known = usize::try_from(pages).ok().zip(usize::try_from(page).ok());
         known.map_or(isize::MAX as usize, |(pages, page)| pages.saturating_mul(page))
     })

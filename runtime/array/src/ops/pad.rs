@@ -20,7 +20,10 @@ pub(super) fn pad(
 ) -> Result<Value, Error> {
     let x = array(OP, operands)?;
     if widths.len() != x.ndim() {
-        return Err(operand(OP, format!("{} pairs of widths for an array with {} axes", widths.len(), x.ndim())));
+        return Err(operand(
+            OP,
+            format!("{} pairs of widths for an array with {} axes", widths.len(), x.ndim()),
+        ));
     }
     let mut shape = vec![];
     let mut sides = vec![];
@@ -37,7 +40,9 @@ pub(super) fn pad(
         copy::into_block(buffer.bytes_mut(), &shape, &vec![0; x.ndim()], &fill.broadcast_to(&shape));
         let at: Vec<usize> = sides.iter().map(|s| s.0).collect();
         copy::into_block(buffer.bytes_mut(), &shape, &at, &x);
-        return Ok(Chunk::from_buffer(x.dtype(), &shape, buffer).expect("a buffer made for this shape").into());
+        return Ok(Chunk::from_buffer(x.dtype(), &shape, buffer)
+            .expect("a buffer made for this shape")
+            .into());
     }
     if let Some(axis) = (0..x.ndim()).find(|&a| x.shape()[a] == 0 && sides[a] != (0, 0)) {
         return Err(operand(OP, format!("axis {axis} is empty; only a constant can extend it")));
@@ -49,7 +54,8 @@ pub(super) fn pad(
     for (axis, &(before, after)) in sides.iter().enumerate() {
         if (before, after) != (0, 0) {
             let n = padded.shape()[axis];
-            let indices: Vec<usize> = (0..before + n + after).map(|i| source(mode, n, i as i128 - before as i128)).collect();
+            let indices: Vec<usize> =
+                (0..before + n + after).map(|i| source(mode, n, i as i128 - before as i128)).collect();
             padded = pick(OP, &padded, axis, &indices)?;
         }
     }
@@ -105,10 +111,15 @@ mod tests {
     fn refuses_what_numpy_refuses() {
         let empty = || vec![Chunk::from_slice::<i16>(&[0], &[]).into()];
         let widths = [[Int::Lit(1), Int::Lit(0)]];
-        assert!(pad(&widths, Boundary::Wrap, empty(), &[]).unwrap_err().to_string().contains("axis 0 is empty"));
+        assert!(
+            pad(&widths, Boundary::Wrap, empty(), &[]).unwrap_err().to_string().contains("axis 0 is empty")
+        );
         assert!(pad(&widths, Boundary::Constant(Scalar::Int(1 << 20)), empty(), &[]).is_err());
         assert!(pad(&[[Int::Lit(-1), Int::Lit(0)]], Boundary::Edge, empty(), &[]).is_err());
         let huge = [[Int::Lit(i64::MAX), Int::Lit(i64::MAX)]];
-        assert!(matches!(pad(&huge, Boundary::Constant(Scalar::Int(0)), empty(), &[]), Err(Error::TooLarge { .. })));
+        assert!(matches!(
+            pad(&huge, Boundary::Constant(Scalar::Int(0)), empty(), &[]),
+            Err(Error::TooLarge { .. })
+        ));
     }
 }

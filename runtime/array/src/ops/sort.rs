@@ -13,7 +13,10 @@ use crate::with_dtype;
 pub(super) fn topk(k: i64, at: u32, operands: Vec<Value>, context: &Context) -> Result<Value, Error> {
     const OP: &str = "topk";
     if k == 0 {
-        return Err(operand(OP, "k is 0; it takes a positive k for the largest, a negative one for the smallest"));
+        return Err(operand(
+            OP,
+            "k is 0; it takes a positive k for the largest, a negative one for the smallest",
+        ));
     }
     let blocks = alike(OP, operands)?;
     let mut grid = vec![1; blocks[0].ndim()];

@@ -20,7 +20,12 @@ pub(super) fn literal(dtype: DType, dims: &[u64], data: &[u8]) -> Result<Value, 
 }
 
 /// `FromBytes`: a blob, as a 1-d uint8 array.
-pub(super) fn from_bytes(dtype: DType, dims: &[Int], operands: Vec<Value>, args: &[i64]) -> Result<Value, Error> {
+pub(super) fn from_bytes(
+    dtype: DType,
+    dims: &[Int],
+    operands: Vec<Value>,
+    args: &[i64],
+) -> Result<Value, Error> {
     let blob = array("from_bytes", operands)?;
     of_dtype("from_bytes", "the blob", &blob, DType::UInt8)?;
     one_axis("from_bytes", "the blob", &blob)?;
@@ -32,7 +37,10 @@ pub(super) fn from_bytes(dtype: DType, dims: &[Int], operands: Vec<Value>, args:
 fn from_le_bytes(op: &str, dtype: DType, shape: &[usize], data: &[u8]) -> Result<Value, Error> {
     let takes = shape.iter().product::<usize>() * dtype.itemsize();
     if data.len() != takes {
-        return Err(operand(op, format!("got {} bytes; {dtype} of shape {shape:?} takes {takes}", data.len())));
+        return Err(operand(
+            op,
+            format!("got {} bytes; {dtype} of shape {shape:?} takes {takes}", data.len()),
+        ));
     }
     let chunk = Chunk::from_bytes(dtype, shape, data);
     chunk.map(Value::from).ok_or_else(|| operand(op, "a byte of a bool array is neither 0 nor 1"))
@@ -53,7 +61,8 @@ pub(super) fn arange(
     (offset, len): (Int, Int),
     args: &[i64],
 ) -> Result<Value, Error> {
-    let (offset, len) = (index("arange", "the offset", offset, args)?, index("arange", "the length", len, args)?);
+    let (offset, len) =
+        (index("arange", "the offset", offset, args)?, index("arange", "the length", len, args)?);
     size("arange", &[len], dtype)?;
     let end = offset.checked_add(len).ok_or_else(|| operand("arange", "offset and length overflow"))?;
     if dtype == DType::Bool && end > 2 {
@@ -190,7 +199,13 @@ fn point(start: f64, stop: f64, k: u64, num: u64, endpoint: bool) -> f64 {
 }
 
 /// `Eye`: ones where `column - row == k`.
-pub(super) fn eye(dtype: DType, k: i64, (row, col): (Int, Int), dims: [Int; 2], args: &[i64]) -> Result<Value, Error> {
+pub(super) fn eye(
+    dtype: DType,
+    k: i64,
+    (row, col): (Int, Int),
+    dims: [Int; 2],
+    args: &[i64],
+) -> Result<Value, Error> {
     let shape = shape("eye", &dims, args, dtype)?;
     let (row, col) = (row.get(args), col.get(args));
     // Row `r` of the block has its one at column `r + shift` of the block.
@@ -225,9 +240,11 @@ mod tests {
     #[test]
     fn arange_is_numpys_whatever_the_block() {
         // numpy.arange(0.1, 1.1, 0.3): the step is (0.1 + 0.3) - 0.1, which is not 0.3.
-        let whole = chunk(arange(DType::Float64, Scalar::Float(0.1), Scalar::Float(0.3), (lit(0), lit(4)), &[]));
+        let whole =
+            chunk(arange(DType::Float64, Scalar::Float(0.1), Scalar::Float(0.3), (lit(0), lit(4)), &[]));
         assert_eq!(whole.as_slice::<f64>().unwrap(), [0.1, 0.4, 0.7000000000000001, 1.0000000000000002]);
-        let tail = chunk(arange(DType::Float64, Scalar::Float(0.1), Scalar::Float(0.3), (lit(2), lit(2)), &[]));
+        let tail =
+            chunk(arange(DType::Float64, Scalar::Float(0.1), Scalar::Float(0.3), (lit(2), lit(2)), &[]));
         assert_eq!(tail.as_slice::<f64>().unwrap(), &whole.as_slice::<f64>().unwrap()[2..]);
         let down = chunk(arange(DType::Int16, Scalar::Int(5), Scalar::Int(-2), (lit(1), lit(4)), &[]));
         assert_eq!(down.as_slice::<i16>().unwrap(), [3, 1, -1, -3]);

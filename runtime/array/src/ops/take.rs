@@ -1,11 +1,11 @@
 //! Picking along an axis: take, compress, repeat. They copy items without looking at their dtype.
 
 use super::operand::{array, arrays, axis, of_dtype, one_axis, operand, size, value};
+use crate::DType;
 use crate::buffer::Buffer;
 use crate::chunk::Chunk;
 use crate::run::Error;
 use crate::value::Value;
-use crate::DType;
 
 /// `Take`: indices along an axis, which are neither negative nor beyond it.
 pub(super) fn take(at: u32, operands: Vec<Value>) -> Result<Value, Error> {
@@ -141,7 +141,9 @@ mod tests {
         let mask = Chunk::from_slice(&[2], &[false, true]);
         let by_axis = compress(Some(1), vec![counting().into(), mask.clone().into()]);
         assert_eq!(elements(by_axis), (vec![2, 1, 2], vec![2, 3, 8, 9]));
-        let odd = Chunk::build(&[2, 3, 2], |o: &mut [bool]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i % 5 == 1));
+        let odd = Chunk::build(&[2, 3, 2], |o: &mut [bool]| {
+            o.iter_mut().enumerate().for_each(|(i, o)| *o = i % 5 == 1)
+        });
         assert_eq!(elements(compress(None, vec![counting().into(), odd.into()])), (vec![3], vec![1, 6, 11]));
         assert!(compress(None, vec![counting().into(), mask.into()]).is_err());
         let long = Chunk::from_slice(&[4], &[false; 4]);

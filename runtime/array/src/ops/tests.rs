@@ -87,16 +87,25 @@ fn source() -> impl Strategy<Value = Op> {
         (dtype(), ints()).prop_map(|(dtype, shape)| Op::FromBytes { dtype, shape }),
         (dtype(), scalar(), scalar(), int(), int())
             .prop_map(|(dtype, start, step, offset, len)| Op::Arange { dtype, start, step, offset, len }),
-        (dtype(), (scalar(), scalar()), select(vec![0, 1, 2, 5, u64::MAX]), any::<bool>(), int(), int()).prop_map(
-            |(dtype, (start, stop), num, endpoint, offset, len)| {
+        (dtype(), (scalar(), scalar()), select(vec![0, 1, 2, 5, u64::MAX]), any::<bool>(), int(), int())
+            .prop_map(|(dtype, (start, stop), num, endpoint, offset, len)| {
                 Op::Linspace { dtype, start, stop, num, endpoint, offset, len }
-            }
-        ),
-        (dtype(), number(), int(), int(), pair())
-            .prop_map(|(dtype, k, row, col, shape)| Op::Eye { dtype, k, row, col, shape }),
+            }),
+        (dtype(), number(), int(), int(), pair()).prop_map(|(dtype, k, row, col, shape)| Op::Eye {
+            dtype,
+            k,
+            row,
+            col,
+            shape
+        }),
         // RandomState reaches a block by way of all before it, so blocks stay few here.
-        (rng(), draw(), dtype(), -1..4i64, ints())
-            .prop_map(|(rng, draw, dtype, block, shape)| Op::Random { rng, draw, dtype, block: Int::Lit(block), shape }),
+        (rng(), draw(), dtype(), -1..4i64, ints()).prop_map(|(rng, draw, dtype, block, shape)| Op::Random {
+            rng,
+            draw,
+            dtype,
+            block: Int::Lit(block),
+            shape
+        }),
     ]
 }
 
@@ -115,7 +124,12 @@ fn movement() -> impl Strategy<Value = Op> {
         (vec(pair(), 0..4), boundary()).prop_map(|(widths, mode)| Op::Pad { widths, mode }),
         (select(vec![0, 1, 3, u64::MAX]), axis()).prop_map(|(repeats, axis)| Op::Repeat { repeats, axis }),
         number().prop_map(|k| Op::Diagonal { k }),
-        (any::<bool>(), number(), int(), int()).prop_map(|(upper, k, row, col)| Op::Triangle { upper, k, row, col }),
+        (any::<bool>(), number(), int(), int()).prop_map(|(upper, k, row, col)| Op::Triangle {
+            upper,
+            k,
+            row,
+            col
+        }),
     ]
 }
 
@@ -124,7 +138,8 @@ fn computation() -> impl Strategy<Value = Op> {
         Just(Op::MatMul),
         (axes(), axes()).prop_map(|(a, b)| Op::TensorDot { a, b }),
         any::<bool>().prop_map(|weighted| Op::Histogram { weighted }),
-        (any::<bool>(), select(vec![0, 3, u64::MAX])).prop_map(|(weighted, minlength)| Op::Bincount { weighted, minlength }),
+        (any::<bool>(), select(vec![0, 3, u64::MAX]))
+            .prop_map(|(weighted, minlength)| Op::Bincount { weighted, minlength }),
         Just(Op::BincountMerge),
         (number(), axis()).prop_map(|(k, axis)| Op::TopK { k, axis }),
         Just(Op::Unique),

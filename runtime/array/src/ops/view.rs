@@ -45,7 +45,8 @@ pub(super) fn slice(ranges: &[Range], operands: Vec<Value>, args: &[i64]) -> Res
     }
     let mut checked = Vec::with_capacity(ranges.len());
     for (axis, (range, &n)) in ranges.iter().zip(x.shape()).enumerate() {
-        let (start, len) = (index(OP, "a start", range.start, args)?, index(OP, "a length", range.len, args)?);
+        let (start, len) =
+            (index(OP, "a start", range.start, args)?, index(OP, "a length", range.len, args)?);
         let last = len as i128 - 1;
         let last = start as i128 + last * i128::from(range.step);
         checked.push(match len {
@@ -54,7 +55,8 @@ pub(super) fn slice(ranges: &[Range], operands: Vec<Value>, args: &[i64]) -> Res
                 (start, len, if len == 1 { 1 } else { range.step as isize })
             }
             _ => {
-                let what = format!("{len} elements from {start} in steps of {} leave axis {axis}", range.step);
+                let what =
+                    format!("{len} elements from {start} in steps of {} leave axis {axis}", range.step);
                 return Err(operand(OP, format!("{what}, which has {n}")));
             }
         });
@@ -88,7 +90,10 @@ pub(super) fn broadcast_to(dims: &[Int], operands: Vec<Value>, args: &[i64]) -> 
     let lead = shape.len().checked_sub(x.ndim());
     let fits = |lead: usize| x.shape().iter().zip(&shape[lead..]).all(|(&n, &m)| n == 1 || n == m);
     if !lead.is_some_and(fits) {
-        return Err(operand("broadcast_to", format!("shape {:?} does not broadcast to {shape:?}", x.shape())));
+        return Err(operand(
+            "broadcast_to",
+            format!("shape {:?} does not broadcast to {shape:?}", x.shape()),
+        ));
     }
     Ok(x.broadcast_to(&shape).into())
 }
@@ -142,7 +147,9 @@ pub(super) fn item(at: u32, operands: Vec<Value>) -> Result<Value, Error> {
             let part = parts.into_iter().nth(at as usize);
             part.ok_or_else(|| operand("item", format!("element {at} of a tuple of {n}")))
         }
-        Value::Array(x) => Err(operand("item", format!("got an array of shape {:?}; it takes a tuple", x.shape()))),
+        Value::Array(x) => {
+            Err(operand("item", format!("got an array of shape {:?}; it takes a tuple", x.shape())))
+        }
     }
 }
 
@@ -161,7 +168,8 @@ mod tests {
     use super::*;
 
     fn counting(shape: &[usize]) -> Vec<Value> {
-        let x = Chunk::build(shape, |o: &mut [i32]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as i32));
+        let x =
+            Chunk::build(shape, |o: &mut [i32]| o.iter_mut().enumerate().for_each(|(i, o)| *o = i as i32));
         vec![x.into()]
     }
 
@@ -187,8 +195,14 @@ mod tests {
         assert_eq!(elements(slice(&[range(4, 3, -2)], counting(&[5]), &[])), [4, 2, 0]);
         assert_eq!(elements(slice(&[range(9, 0, 1)], counting(&[5]), &[])), [0; 0]);
         assert_eq!(elements(slice(&[range(3, 1, i64::MIN)], counting(&[5]), &[])), [3]);
-        for bad in [range(0, 6, 1), range(5, 1, 1), range(1, 3, -1), range(0, 2, 0), range(-1, 1, 1), range(0, 3, i64::MAX)]
-        {
+        for bad in [
+            range(0, 6, 1),
+            range(5, 1, 1),
+            range(1, 3, -1),
+            range(0, 2, 0),
+            range(-1, 1, 1),
+            range(0, 3, i64::MAX),
+        ] {
             assert!(slice(&[bad], counting(&[5]), &[]).is_err(), "{bad:?}");
         }
         let error = slice(&[range(0, 6, 1)], counting(&[5]), &[]).unwrap_err().to_string();
@@ -198,7 +212,10 @@ mod tests {
     #[test]
     fn views_name_what_does_not_fit() {
         let text = |r: Result<Value, Error>| r.unwrap_err().to_string();
-        assert_eq!(text(transpose(&[0, 0], counting(&[2, 3]))), "transpose: axes [0, 0] do not order the 2 axes");
+        assert_eq!(
+            text(transpose(&[0, 0], counting(&[2, 3]))),
+            "transpose: axes [0, 0] do not order the 2 axes"
+        );
         assert!(text(reshape(&[Int::Lit(4)], counting(&[5]), &[])).contains("5 elements of shape [5]"));
         assert!(text(squeeze(&[1], counting(&[1, 2]))).contains("axis 1 of shape [1, 2]"));
         assert!(text(expand_dims(&[3], counting(&[1, 2]))).contains("axis 3"));

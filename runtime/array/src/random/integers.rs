@@ -40,7 +40,9 @@ impl Integers {
         }
         match (&mut self.narrow, self.method) {
             (Some(narrow), _) if range == narrow.most() => each(out, low, cast, || narrow.next(bits)),
-            (Some(narrow), Method::Mask) => each(out, low, cast, || rejected(range, || narrow.next(bits) & mask)),
+            (Some(narrow), Method::Mask) => {
+                each(out, low, cast, || rejected(range, || narrow.next(bits) & mask))
+            }
             (Some(narrow), Method::Multiply) => {
                 let width = narrow.width;
                 each(out, low, cast, || multiplied(range, width, || narrow.next(bits)));

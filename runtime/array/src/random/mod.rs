@@ -66,7 +66,9 @@ impl RandomStream {
     pub(crate) fn new(rng: &Rng, block: u64, context: &Context) -> Result<RandomStream, Error> {
         let child = |spawned: u64| {
             let child = spawned.checked_add(block);
-            child.ok_or_else(|| operand::operand(OP, format!("block {block} after {spawned} others overflows")))
+            child.ok_or_else(|| {
+                operand::operand(OP, format!("block {block} after {spawned} others overflows"))
+            })
         };
         let generator = match rng {
             Rng::Pcg64 { entropy, spawned } => Generator::Pcg64(Pcg64::new(entropy, child(*spawned)?)),
@@ -128,19 +130,23 @@ pub(crate) fn run(
     }
     match stream.generator {
         Generator::Pcg64(mut pcg) => match (draw, dtype) {
-            (Draw::Integers { low, high }, _) => whole(&mut pcg, Method::Multiply, (low, high), dtype, &shape, context),
-            (Draw::Random, _) => {
-                tiles(&shape, context, |out| out.iter_mut().for_each(|out| *out = unit_single(pcg.next_u32())))
+            (Draw::Integers { low, high }, _) => {
+                whole(&mut pcg, Method::Multiply, (low, high), dtype, &shape, context)
             }
-            (Draw::StandardNormal, DType::Float32) => {
-                tiles(&shape, context, |out| out.iter_mut().for_each(|out| *out = normal::ziggurat_single(&mut pcg)))
-            }
+            (Draw::Random, _) => tiles(&shape, context, |out| {
+                out.iter_mut().for_each(|out| *out = unit_single(pcg.next_u32()))
+            }),
+            (Draw::StandardNormal, DType::Float32) => tiles(&shape, context, |out| {
+                out.iter_mut().for_each(|out| *out = normal::ziggurat_single(&mut pcg))
+            }),
             (Draw::StandardNormal, _) => {
                 tiles(&shape, context, |out| out.iter_mut().for_each(|out| *out = normal::ziggurat(&mut pcg)))
             }
         },
         Generator::Mt19937(mut mt) => match draw {
-            Draw::Integers { low, high } => whole(&mut *mt, Method::Mask, (low, high), dtype, &shape, context),
+            Draw::Integers { low, high } => {
+                whole(&mut *mt, Method::Mask, (low, high), dtype, &shape, context)
+            }
             _ => {
                 let mut polar = normal::Polar::default();
                 tiles(&shape, context, |out| out.iter_mut().for_each(|out| *out = polar.next(&mut *mt)))
@@ -150,7 +156,11 @@ pub(crate) fn run(
 }
 
 /// Fills a chunk tile by tile.
-fn tiles<T: crate::Element>(shape: &[usize], context: &Context, mut fill: impl FnMut(&mut [T])) -> Result<Chunk, Error> {
+fn tiles<T: crate::Element>(
+    shape: &[usize],
+    context: &Context,
+    mut fill: impl FnMut(&mut [T]),
+) -> Result<Chunk, Error> {
     Chunk::try_build(shape, |out: &mut [T]| {
         out.chunks_mut(TILE).try_for_each(|tile| {
             context.check()?;
@@ -182,7 +192,9 @@ fn check_range(low: i64, high: i64, dtype: DType) -> Result<(), Error> {
         Kind::Bool => (0, 1),
         Kind::Unsigned => (0, (1i128 << bits) - 1),
         Kind::Signed => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
-        _ => return Err(operand::operand(OP, format!("integers are drawn as an integer dtype, not {dtype}"))),
+        _ => {
+            return Err(operand::operand(OP, format!("integers are drawn as an integer dtype, not {dtype}")));
+        }
     };
     if low >= high {
         return Err(operand::value(OP, format!("integers from {low} below {high}: there are none")));

@@ -148,7 +148,8 @@ impl pulp::NullaryFnOnce for Wide<'_> {
             for lane in 0..LANES {
                 let (h, l) = (high[lane], low[lane]);
                 // 53 bits fit a signed integer, which converts faster than an unsigned one.
-                out[lane] = ((h ^ l).rotate_right((h >> 58) as u32) >> 11) as i64 as f64 * (1.0 / (1u64 << 53) as f64);
+                out[lane] = ((h ^ l).rotate_right((h >> 58) as u32) >> 11) as i64 as f64
+                    * (1.0 / (1u64 << 53) as f64);
                 let sum = l.wrapping_mul(times_low).wrapping_add(add_low);
                 let carry = u64::from(sum < add_low);
                 high[lane] = h

@@ -94,7 +94,10 @@ fn blocks_are_dasks() {
 fn the_first_numbers_are_dasks() {
     // dask.array.random.default_rng(42).random((3, 3)).compute()[0]
     let x = draw((&Rng::Pcg64 { entropy: vec![42], spawned: 0 }, Draw::Random, Float64), 0, &[3, 3]).unwrap();
-    assert_eq!(x.as_slice::<f64>().unwrap()[..3], [0.9167441575549085, 0.9109866676343232, 0.8765925046098457]);
+    assert_eq!(
+        x.as_slice::<f64>().unwrap()[..3],
+        [0.9167441575549085, 0.9109866676343232, 0.8765925046098457]
+    );
 }
 
 #[test]
@@ -118,7 +121,9 @@ fn what_cannot_be_drawn_is_named() {
     let text = |rng: &Rng, what, dtype| draw((rng, what, dtype), 0, &[1]).unwrap_err().to_string();
     let integers = |low, high| Draw::Integers { low, high };
     assert!(text(&mt(1), Draw::Random, Float32).contains("RandomState draws float64, not float32"));
-    assert!(text(&pcg(&[1]), Draw::StandardNormal, Int8).contains("Generator draws float64 or float32, not int8"));
+    assert!(
+        text(&pcg(&[1]), Draw::StandardNormal, Int8).contains("Generator draws float64 or float32, not int8")
+    );
     assert!(text(&pcg(&[1]), integers(0, 5), Float64).contains("not float64"));
     assert!(text(&pcg(&[1]), integers(5, 5), Int64).contains("from 5 below 5"));
     assert!(text(&pcg(&[1]), integers(i64::MAX, i64::MIN), Int64).contains("there are none"));
