@@ -87,7 +87,7 @@ const LN2_REST: f64 = 2.3190468138462996e-17;
 /// `e^x - 1`.
 #[inline(always)]
 pub(crate) fn expm1<L: Level>(x: f64) -> f64 {
-    let (k, r) = reduce::<L>(clamp(x, -50.0, 720.0));
+    let (k, r) = reduce::<L>(clamp(x, -50.0, 710.0));
     let p = expm1_small::<L>(r, 0.0);
     // Half of the result first, since 2^1024 is none.
     let half = pow2(k - 1.0);
