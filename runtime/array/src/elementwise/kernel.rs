@@ -134,17 +134,26 @@ impl<A: Copy, O, F: Map1<A, O>> Job for Job1<'_, A, O, F> {
 
     #[inline(always)]
     fn run<L: Level>(self) {
-        let mut rare = false;
-        for (o, &a) in self.1.iter_mut().zip(self.0) {
-            *o = F::at::<L>(a);
-            rare |= F::is_rare(a);
-        }
-        if rare {
+        if map1::<L, A, O, F>(self.0, self.1) {
             for (o, &a) in self.1.iter_mut().zip(self.0).filter(|(_, a)| F::is_rare(**a)) {
                 *o = F::rare(a);
             }
         }
     }
+}
+
+/// Returns whether an operand is rare.
+///
+/// Slices that are parameters do not overlap, as far as the compiler knows. That lets it vectorise functions that look
+/// up tables.
+#[inline(always)]
+fn map1<L: Level, A: Copy, O, F: Map1<A, O>>(a: &[A], out: &mut [O]) -> bool {
+    let mut rare = false;
+    for (o, &a) in out.iter_mut().zip(a) {
+        *o = F::at::<L>(a);
+        rare |= F::is_rare(a);
+    }
+    rare
 }
 
 struct Job2<'a, A, O, F>(&'a [A], &'a [A], &'a mut [O], PhantomData<F>);
@@ -154,12 +163,7 @@ impl<A: Copy, O, F: Map2<A, O>> Job for Job2<'_, A, O, F> {
 
     #[inline(always)]
     fn run<L: Level>(self) {
-        let mut rare = false;
-        for ((o, &a), &b) in self.2.iter_mut().zip(self.0).zip(self.1) {
-            *o = F::at::<L>(a, b);
-            rare |= F::is_rare(a, b);
-        }
-        if rare {
+        if map2::<L, A, O, F>(self.0, self.1, self.2) {
             for ((o, &a), &b) in self.2.iter_mut().zip(self.0).zip(self.1) {
                 if F::is_rare(a, b) {
                     *o = F::rare(a, b);
@@ -167,6 +171,17 @@ impl<A: Copy, O, F: Map2<A, O>> Job for Job2<'_, A, O, F> {
             }
         }
     }
+}
+
+/// As [`map1`].
+#[inline(always)]
+fn map2<L: Level, A: Copy, O, F: Map2<A, O>>(a: &[A], b: &[A], out: &mut [O]) -> bool {
+    let mut rare = false;
+    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *o = F::at::<L>(a, b);
+        rare |= F::is_rare(a, b);
+    }
+    rare
 }
 
 /// A kernel of one operand, compiled for every level.

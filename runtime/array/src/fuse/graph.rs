@@ -72,7 +72,7 @@ impl<'a> Graph<'a> {
     /// When the operands do not broadcast, or the result would be too large.
     pub(crate) fn apply(
         &mut self,
-        name: &'static str,
+        name: &str,
         kernel: Kernel,
         args: &[NodeId],
         dtype: DType,
@@ -86,7 +86,7 @@ impl<'a> Graph<'a> {
         }
         if checked_nbytes(&shape, dtype).is_none() {
             let bytes = shape.iter().fold(dtype.itemsize() as u128, |n, &d| n.saturating_mul(d as u128));
-            return Err(Error::TooLarge { op: name, bytes });
+            return Err(Error::Operand(format!("{name}: the result would take {bytes} bytes")));
         }
         for &arg in args {
             // An operand that is repeated along an axis is computed once, not once a repetition.

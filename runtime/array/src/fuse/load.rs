@@ -1,7 +1,7 @@
 //! Copies a box of a strided array into a packed tile.
 #![allow(unsafe_code)] // Strided reads through raw pointers; the caller vouches for the box.
 
-use crate::math::level::{Job, Level, dispatch};
+use std::ops::Range;
 
 /// Side of the blocks in which a matrix is transposed: a cache line of float64.
 const BLOCK: usize = 8;
@@ -72,7 +72,7 @@ impl Loader {
         loop {
             // SAFETY: one matrix of the box; the caller vouches for all of them.
             unsafe {
-                dispatch(Matrix { src, row_stride, col_stride, dst, rows, cols });
+                Matrix { src, row_stride, col_stride, dst, rows, cols }.pack();
                 dst = dst.add(rows * cols);
             }
             let mut axis = outer;
@@ -103,56 +103,120 @@ struct Matrix<T> {
     cols: usize,
 }
 
-impl<T: Copy> Job for Matrix<T> {
-    type Output = ();
+impl<T: Copy> Matrix<T> {
+    fn at(&self, r: usize, c: usize) -> *const T {
+        self.src.wrapping_offset(r as isize * self.row_stride + c as isize * self.col_stride).cast::<T>()
+    }
 
-    #[inline(always)]
-    fn run<L: Level>(self) {
-        let Matrix { src, row_stride, col_stride, dst, rows, cols } = self;
+    /// # Safety
+    /// See [`Loader::pack`].
+    unsafe fn pack(&self) {
+        let (rows, cols, dst) = (self.rows, self.cols, self.dst);
         let size = size_of::<T>() as isize;
-        let at = |r: usize, c: usize| {
-            src.wrapping_offset(r as isize * row_stride + c as isize * col_stride).cast::<T>()
-        };
-        // SAFETY: all indices are below rows and cols; see `Loader::pack`.
+        // SAFETY: all indices are below rows and cols.
         unsafe {
-            if col_stride == size {
+            if self.col_stride == size {
                 for r in 0..rows {
-                    dst.add(r * cols).copy_from_nonoverlapping(at(r, 0), cols);
+                    dst.add(r * cols).copy_from_nonoverlapping(self.at(r, 0), cols);
                 }
-            } else if col_stride == 0 {
+            } else if self.col_stride == 0 {
                 for r in 0..rows {
-                    std::slice::from_raw_parts_mut(dst.add(r * cols), cols).fill(*at(r, 0));
+                    std::slice::from_raw_parts_mut(dst.add(r * cols), cols).fill(*self.at(r, 0));
                 }
-            } else if row_stride == size {
-                let (whole_rows, whole_cols) = (rows / BLOCK * BLOCK, cols / BLOCK * BLOCK);
-                for r in (0..whole_rows).step_by(BLOCK) {
-                    for c in (0..whole_cols).step_by(BLOCK) {
-                        let mut block = [[*src.cast::<T>(); BLOCK]; BLOCK];
-                        for (j, column) in block.iter_mut().enumerate() {
-                            *column = *at(r, c + j).cast::<[T; BLOCK]>();
-                        }
-                        for i in 0..BLOCK {
-                            let row: [T; BLOCK] = std::array::from_fn(|j| block[j][i]);
-                            *dst.add((r + i) * cols + c).cast::<[T; BLOCK]>() = row;
-                        }
-                    }
-                    for i in r..r + BLOCK {
-                        for c in whole_cols..cols {
-                            *dst.add(i * cols + c) = *at(i, c);
-                        }
-                    }
-                }
-                for r in whole_rows..rows {
-                    for c in 0..cols {
-                        *dst.add(r * cols + c) = *at(r, c);
-                    }
-                }
+            } else if self.row_stride == size {
+                self.transpose();
             } else {
-                for r in 0..rows {
-                    for c in 0..cols {
-                        *dst.add(r * cols + c) = *at(r, c);
-                    }
+                self.elements(0..rows, 0..cols);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Matrix::pack`]; the ranges lie within rows and columns.
+    unsafe fn elements(&self, rows: Range<usize>, cols: Range<usize>) {
+        for r in rows {
+            for c in cols.clone() {
+                // SAFETY: the caller's.
+                unsafe { *self.dst.add(r * self.cols + c) = *self.at(r, c) };
+            }
+        }
+    }
+
+    /// Packs a matrix whose columns are contiguous, block by block: each cache line is read once.
+    ///
+    /// # Safety
+    /// As [`Matrix::pack`]; `row_stride` is the element's size.
+    unsafe fn transpose(&self) {
+        let (whole_rows, whole_cols) = (self.rows / BLOCK * BLOCK, self.cols / BLOCK * BLOCK);
+        let block = block_transpose::<T>();
+        for r in (0..whole_rows).step_by(BLOCK) {
+            for c in (0..whole_cols).step_by(BLOCK) {
+                // SAFETY: the block lies within the matrix.
+                unsafe {
+                    block(
+                        self.at(r, c).cast(),
+                        self.col_stride,
+                        self.dst.add(r * self.cols + c).cast(),
+                        self.cols * size_of::<T>(),
+                    );
                 }
+            }
+        }
+        // SAFETY: what the blocks left over.
+        unsafe {
+            self.elements(0..whole_rows, whole_cols..self.cols);
+            self.elements(whole_rows..self.rows, 0..self.cols);
+        }
+    }
+}
+
+/// Transposes a block of `BLOCK` by `BLOCK` elements: lines at `src`, `src + line`, … become columns of rows that are `row`
+/// bytes apart.
+type BlockTranspose = unsafe fn(src: *const u8, line: isize, dst: *mut u8, row: usize);
+
+fn block_transpose<T: Copy>() -> BlockTranspose {
+    #[cfg(target_arch = "x86_64")]
+    if size_of::<T>() == 8 && is_x86_feature_detected!("avx") {
+        return transpose_eights;
+    }
+    transpose_any::<T>
+}
+
+/// # Safety
+/// The block is readable, its place writable.
+unsafe fn transpose_any<T: Copy>(src: *const u8, line: isize, dst: *mut u8, row: usize) {
+    for c in 0..BLOCK {
+        // SAFETY: a line of the block, and one element of each row.
+        unsafe {
+            let line = *src.offset(c as isize * line).cast::<[T; BLOCK]>();
+            for (r, &x) in line.iter().enumerate() {
+                *dst.add(r * row).cast::<T>().add(c) = x;
+            }
+        }
+    }
+}
+
+/// As [`transpose_any`], for elements of eight bytes, four by four in registers.
+///
+/// # Safety
+/// The block is readable, its place writable, and the processor has AVX.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+unsafe fn transpose_eights(src: *const u8, line: isize, dst: *mut u8, row: usize) {
+    use std::arch::x86_64::*;
+    for c in [0, 4] {
+        for r in [0, 4] {
+            // SAFETY: four elements of four lines and rows of the block.
+            unsafe {
+                let load = |i: isize| _mm256_loadu_pd(src.offset((c + i) * line).cast::<f64>().add(r));
+                let (a, b, c_, d) = (load(0), load(1), load(2), load(3));
+                let (ab_low, ab_high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+                let (cd_low, cd_high) = (_mm256_unpacklo_pd(c_, d), _mm256_unpackhi_pd(c_, d));
+                let store = |i: usize, v| _mm256_storeu_pd(dst.add((r + i) * row).cast::<f64>().offset(c), v);
+                store(0, _mm256_permute2f128_pd::<0x20>(ab_low, cd_low));
+                store(1, _mm256_permute2f128_pd::<0x20>(ab_high, cd_high));
+                store(2, _mm256_permute2f128_pd::<0x31>(ab_low, cd_low));
+                store(3, _mm256_permute2f128_pd::<0x31>(ab_high, cd_high));
             }
         }
     }

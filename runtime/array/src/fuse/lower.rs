@@ -85,9 +85,7 @@ pub(crate) fn unary(graph: &mut Graph<'_>, f: Unary, x: NodeId) -> Result<NodeId
     let (inner, outer) = infer::unary(f, graph.dtype(x)).map_err(Error::Operand)?;
     let x = cast(graph, x, inner)?;
     match elementwise::unary(f, inner) {
-        elementwise::Function::Kernel(kernel) => {
-            graph.apply("a function of one argument", kernel, &[x], outer)
-        }
+        elementwise::Function::Kernel(kernel) => graph.apply(&infer::numpy_name(&f), kernel, &[x], outer),
         elementwise::Function::Identity => Ok(x),
         elementwise::Function::None => Err(no_loop(&infer::numpy_name(&f), inner)),
     }
@@ -105,7 +103,7 @@ pub(crate) fn binary(graph: &mut Graph<'_>, f: Binary, a: NodeId, b: NodeId) -> 
     if f == Binary::Power && inner.kind() == Kind::Signed {
         check_exponents(graph, b)?;
     }
-    graph.apply("a function of two arguments", kernel, &[a, b], outer)
+    graph.apply(&infer::numpy_name(&f), kernel, &[a, b], outer)
 }
 
 fn no_loop(name: &str, dtype: DType) -> Error {

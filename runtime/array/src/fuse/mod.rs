@@ -13,3 +13,6 @@ mod load;
 pub(crate) mod lower;
 pub(crate) mod prepare;
 pub(crate) mod tiles;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -57,11 +57,12 @@ fn reduce<L: Level>(x: f64) -> (f64, f64) {
     (k, mul_add::<L>(-k, LN2_LO, mul_add::<L>(-k, LN2_HI, x)))
 }
 
-/// `e^(x + low) * 2^shift` for a small `low`.
+/// `e^(x + low) * 2^shift` for a `low` that is small beside 1.
 #[inline(always)]
 pub(super) fn exp_scaled<L: Level>(x: f64, low: f64, shift: f64) -> f64 {
     let (k, r) = reduce::<L>(clamp(x, -750.0, 750.0));
-    scale(1.0 + expm1_small::<L>(r, low), k + shift)
+    let sum = r + low;
+    scale(1.0 + expm1_small::<L>(sum, low - (sum - r)), k + shift)
 }
 
 /// `e^x`.
@@ -86,7 +87,7 @@ const LN2_REST: f64 = 2.3190468138462996e-17;
 /// `e^x - 1`.
 #[inline(always)]
 pub(crate) fn expm1<L: Level>(x: f64) -> f64 {
-    let (k, r) = reduce::<L>(clamp(x, -50.0, 720.0));
+    let (k, r) = reduce::<L>(clamp(x, -50.0, 710.0));
     let p = expm1_small::<L>(r, 0.0);
     // Half of the result first, since 2^1024 is none.
     let half = pow2(k - 1.0);

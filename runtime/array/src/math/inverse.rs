@@ -101,9 +101,10 @@ pub(crate) fn atan2<L: Level>(y: f64, x: f64) -> f64 {
     let (a, b) = (y.abs(), x.abs());
     let swapped = a > b;
     let (low, high) = if swapped { (b, a) } else { (a, b) };
-    // Keeps the sum of two large numbers finite, and infinities comparable.
-    let large = high > 1e300;
-    let (low, high) = if large { (low * 0.125, high * 0.125) } else { (low, high) };
+    // Keeps the sum of two large numbers finite, and digits of subnormal ones.
+    let scale = if high > 1e300 { 0.125 } else { 1.0 };
+    let scale = if high < 1e-290 { 18014398509481984.0 } else { scale }; // 2^54
+    let (low, high) = (low * scale, high * scale);
     let both_infinite = low == f64::INFINITY;
     let low = if both_infinite { 1.0 } else { low };
     let high = if both_infinite || high == 0.0 { 1.0 } else { high };

@@ -67,7 +67,8 @@ fn log_two<L: Level>(x: f64) -> (f64, f64) {
 /// Whether C99 has a special rule, or the logarithm's product may overflow.
 #[inline(always)]
 pub(crate) fn is_rare(x: f64, y: f64) -> bool {
-    !(x.abs() < f64::INFINITY && x != 0.0 && y.abs() < 1e18)
+    // Without short cuts, which would keep the loop from being vectorised.
+    !((x.abs() < f64::INFINITY) & (x != 0.0) & (y.abs() < 1e18))
 }
 
 /// `x^y` by the standard library, whose result is exact in the rare cases.

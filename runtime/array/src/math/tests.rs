@@ -132,7 +132,14 @@ fn special_values_are_those_of_c99() {
         ),
         (
             "hypot",
-            &[(inf, nan, inf), (nan, -inf, inf), (nan, 1.0, nan), (0.0, -0.0, 0.0), (3.0, -4.0, 5.0), (1e308, 1.0, 1e308)],
+            &[
+                (inf, nan, inf),
+                (nan, -inf, inf),
+                (nan, 1.0, nan),
+                (0.0, -0.0, 0.0),
+                (3.0, -4.0, 5.0),
+                (1e308, 1.0, 1e308),
+            ],
         ),
         (
             "arctan2",
@@ -153,7 +160,10 @@ fn special_values_are_those_of_c99() {
                 (1.0, nan, nan),
             ],
         ),
-        ("logaddexp", &[(inf, inf, inf), (-inf, -inf, -inf), (inf, -inf, inf), (nan, 1.0, nan), (-inf, 2.0, 2.0)]),
+        (
+            "logaddexp",
+            &[(inf, inf, inf), (-inf, -inf, -inf), (inf, -inf, inf), (nan, 1.0, nan), (-inf, 2.0, 2.0)],
+        ),
         ("logaddexp2", &[(3.0, 3.0, 4.0), (-inf, -inf, -inf), (1.0, nan, nan)]),
     ];
     for (name, cases) in two {

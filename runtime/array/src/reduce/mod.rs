@@ -10,6 +10,9 @@ mod number;
 mod sum;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use walk::Sink;
 
 use crate::chunk::Chunk;
