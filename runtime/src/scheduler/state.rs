@@ -7,7 +7,8 @@ use crate::ids::{IdMap, key};
 use crate::net::message::{Failed, Memory, Progress, Report};
 use dask_array::Value;
 use dask_core::{Actions, Core, Done, Event, Failure, JobId, TaskId, Tell, WorkerId, WorkerInfo};
-use dask_plan::plan::Part;
+use dask_plan::columns::U32s;
+use dask_plan::plan::{Part, Sink};
 use std::collections::HashMap;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -322,9 +323,16 @@ impl State {
         let Some(job) = self.jobs.get_mut(&number).filter(|j| j.stage == Stage::Open) else { return };
         let last = part.last;
         let (batch, outputs) = job.table.add(part, job.priority);
-        for task in &batch.wanted {
-            if job.wanted.insert(*task, Wanted::Pending).is_none() {
-                job.unsent += 1;
+        for output in &outputs {
+            let tasks = U32s::new(&output.tasks).iter();
+            match output.to {
+                Sink::Keep => job.kept.extend(tasks),
+                Sink::Zarr { .. } => {}
+                Sink::Print { .. } | Sink::Npy { .. } | Sink::Json { .. } => {
+                    for task in tasks {
+                        job.unsent += usize::from(job.wanted.insert(task, Wanted::Pending).is_none());
+                    }
+                }
             }
         }
         if !outputs.is_empty() {
