@@ -35,10 +35,15 @@ impl Core {
         })
     }
 
+    /// [`Core::need`], if the worker has room for it.
+    pub(crate) fn room_for(&self, t: TaskId, number: u32) -> Option<u64> {
+        let need = self.need(t, number);
+        (need <= self.workers[number].free_bytes()).then_some(need)
+    }
+
     /// Whether a task's bytes have room on a worker.
     pub(crate) fn fits(&self, t: TaskId, number: u32) -> bool {
-        let worker = &self.workers[number];
-        worker.capacity == u64::MAX || self.need(t, number) <= worker.free_bytes()
+        self.room_for(t, number).is_some()
     }
 
     /// Dooms a task that did not fit somewhere and would not even fit on the largest worker, were it empty.
@@ -91,13 +96,11 @@ impl Core {
             let roomiest = active.iter().copied().max_by_key(|w| self.workers[*w].free_bytes());
             for p in &ready {
                 let t = task_of(*p);
-                let place = self
-                    .holders_of_inputs(t)
-                    .into_iter()
-                    .chain(roomiest)
-                    .find(|w| active.contains(w) && self.has_resources(*w, at) && self.fits(t, *w));
-                if let Some(number) = place {
-                    self.assign(t, number, now, out);
+                let places = self.holders_of_inputs(t).into_iter().chain(roomiest);
+                let mut places = places.filter(|w| active.contains(w) && self.has_resources(*w, at));
+                if let Some((number, need)) = places.find_map(|w| Some((w, self.room_for(t, w)?))) {
+                    drop(places);
+                    self.assign(t, number, need, now, out);
                     self.refresh(number);
                     return;
                 }

@@ -204,8 +204,8 @@ impl Core {
             if !may || !worker.is_active() {
                 break;
             }
-            let Some(t) = self.pull(number) else { break };
-            self.assign(t, number, now, out);
+            let Some((t, need)) = self.pull(number) else { break };
+            self.assign(t, number, need, now, out);
             some = true;
         }
         if some {
@@ -213,8 +213,8 @@ impl Core {
         }
     }
 
-    /// Takes the best task that a worker can have out of its queue.
-    fn pull(&mut self, number: u32) -> Option<TaskId> {
+    /// Takes the best task that a worker can have out of its queue; with it come the bytes that it needs there.
+    fn pull(&mut self, number: u32) -> Option<(TaskId, u64)> {
         const OWN: u32 = NONE;
         let mut refused: Vec<u32> = vec![];
         loop {
@@ -239,34 +239,34 @@ impl Core {
             }
             let (p, source) = best?;
             let t = task_of(p);
-            if self.fits(t, number) {
+            if let Some(need) = self.room_for(t, number) {
                 if source == OWN {
                     self.workers[number].queue.pop();
                 } else {
                     self.lanes[source as usize].queue.pop();
                     self.take_family(t, source, number);
                 }
-                return Some(t);
+                return Some((t, need));
             }
             self.doom_if_too_large(t);
             if source == OWN
-                && let Some(t) = self.pull_deeper(number)
+                && let Some(found) = self.pull_deeper(number)
             {
-                return Some(t);
+                return Some(found);
             }
             refused.push(source);
         }
     }
 
     /// Looks behind the head of a worker's queue for something that needs less memory.
-    fn pull_deeper(&mut self, number: u32) -> Option<TaskId> {
+    fn pull_deeper(&mut self, number: u32) -> Option<(TaskId, u64)> {
         let mut passed = vec![];
         let mut found = None;
         while passed.len() < DEEPEST {
             let Some(p) = head(&mut self.workers[number].queue, &self.jobs) else { break };
             self.workers[number].queue.pop();
-            if self.fits(task_of(p), number) {
-                found = Some(task_of(p));
+            if let Some(need) = self.room_for(task_of(p), number) {
+                found = Some((task_of(p), need));
                 break;
             }
             passed.push(p);
@@ -300,9 +300,8 @@ impl Core {
         resources.iter().all(|(name, amount)| worker.resource(name).is_some_and(|r| r.free >= *amount))
     }
 
-    /// Orders a worker to compute a ready task, which is out of its queue.
-    pub(crate) fn assign(&mut self, t: TaskId, number: u32, now: u64, out: &mut Actions) {
-        let reserved = self.need(t, number);
+    /// Orders a worker to compute a ready task, which is out of its queue, and reserves what it needs.
+    pub(crate) fn assign(&mut self, t: TaskId, number: u32, reserved: u64, now: u64, out: &mut Actions) {
         self.set_state(t, State::Assigned);
         let job = &mut self.jobs[t.job.0];
         let task = &mut job.tasks[t.local as usize];

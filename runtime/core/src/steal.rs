@@ -50,9 +50,12 @@ impl Core {
                 continue;
             };
             let t = task_of(p);
-            if self.may_run(t, thief) && self.pays(t, victim, thief) && self.fits(t, thief) {
+            if self.may_run(t, thief)
+                && self.pays(t, victim, thief)
+                && let Some(need) = self.room_for(t, thief)
+            {
                 self.workers[victim].queue.pop();
-                self.assign(t, thief, now, out);
+                self.assign(t, thief, need, now, out);
                 self.refresh(thief);
                 return true;
             }
@@ -153,11 +156,12 @@ impl Core {
         let others = self.sample(|core| core.idle.as_slice());
         let takes = |n: &u32| {
             let ready = self.workers.get(*n).is_some_and(|w| w.is_active() && w.has_idle_thread());
-            ready && *n != from && self.may_run(t, *n) && self.fits(t, *n)
+            ready && *n != from && self.may_run(t, *n)
         };
-        if let Some(number) = thief.into_iter().chain(others).find(takes) {
+        let mut thieves = thief.into_iter().chain(others).filter(takes);
+        if let Some((number, need)) = thieves.find_map(|n| Some((n, self.room_for(t, n)?))) {
             // The queue that it is in will find it gone.
-            self.assign(t, number, now, out);
+            self.assign(t, number, need, now, out);
             self.refresh(number);
         }
     }
