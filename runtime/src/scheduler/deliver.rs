@@ -83,7 +83,7 @@ impl State {
 
     /// Tells the end, when all results were sent.
     pub(super) fn finished(&mut self, number: u32) {
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         if let Some(job) = self.jobs.get_mut(&number)
             && job.stage == Stage::Done
             && job.delivered()
@@ -95,7 +95,7 @@ impl State {
 
     /// A submitter comes, or comes back.
     pub(super) fn attach(&mut self, number: u32, subscriber: Subscriber) {
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         let Some(job) = self.jobs.get_mut(&number) else { return };
         job.subscriber = Some(subscriber);
         job.told = (0, 0);

@@ -364,7 +364,7 @@ impl State {
     }
 
     fn fail(&mut self, number: u32, refused: bool, error: String) {
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         let Some(job) = self.jobs.get_mut(&number).filter(|j| j.ended.is_none()) else { return };
         job.ended = Some(Instant::now());
         job.stage = Stage::Failed { refused, error: error.clone() };
@@ -442,7 +442,7 @@ impl State {
             name: job.name.clone(),
             state,
             error,
-            progress: job.progress(self.crew.peak),
+            progress: job.progress(self.crew.peak()),
             outputs: job.outputs.iter().map(|o| o.name.clone()).collect(),
         })
     }
@@ -515,7 +515,7 @@ impl State {
     /// What time brings: progress to tell, jobs to forget, workers to give up.
     pub fn tick(&mut self) {
         let now = Instant::now();
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         for job in self.jobs.values_mut() {
             if job.subscriber.is_none() || job.ended.is_some() {
                 continue;
