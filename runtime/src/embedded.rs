@@ -118,3 +118,112 @@ async fn measure(hub: Weak<Hub>, engine: Weak<Engine>, id: u32, limit: u64) {
 pub fn defaults() -> (usize, u64) {
     (std::thread::available_parallelism().map_or(1, usize::from), memory::limit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Following;
+    use crate::scheduler::{JobEvent, Opened};
+    use dask_plan::DType;
+    use dask_plan::columns::u32s;
+    use dask_plan::dtype::Scalar;
+    use dask_plan::plan::{Block, Body, Output, Part, Sink, Template, VERSION};
+    use dask_plan::program::{Binary, Instr, Int, Op, Program};
+
+    /// `leaves` arrays of ones, each of `len`, added pairwise to one.
+    fn sum(leaves: u32, len: i64) -> Part {
+        let template = |name: &str, inputs: u32, op: Op| Template {
+            name: name.into(),
+            body: Body::Program(Program { inputs, args: 0, body: vec![Instr { op, of: (0..inputs).collect() }] }),
+            nbytes: 0,
+        };
+        let ones = Op::Full { dtype: DType::Int64, value: Scalar::Int(1), shape: vec![Int::Lit(len)] };
+        let mut blocks = vec![Block { count: leaves, ndim: 1, index: u32s(0..leaves), ..Block::default() }];
+        let (mut from, mut to) = (0, leaves);
+        while to - from > 1 {
+            let count = (to - from) / 2;
+            let (index, inputs) = (u32s(0..count), u32s(from..from + 2 * count));
+            blocks.push(Block { count, template: 1, name: 1, ndim: 1, index, inputs, ..Block::default() });
+            (from, to) = (from + 2 * count, to + count);
+        }
+        let (to, dtype, chunks) = (Sink::Json { path: None }, DType::Int64, vec![vec![len as u64]]);
+        let tasks = u32s([blocks.iter().map(|b| b.count).sum::<u32>() - 1]);
+        Part {
+            version: VERSION,
+            names: vec!["ones".into(), "sum".into()],
+            templates: vec![template("ones", 0, ones), template("add", 2, Op::Binary(Binary::Add))],
+            blocks,
+            outputs: vec![Output { name: "total".into(), to, dtype, chunks, tasks }],
+            last: true,
+            ..Part::default()
+        }
+    }
+
+    fn submit(engine: &Embedded, id: &str, part: Part) -> Following {
+        let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(id, "", 0, false)) else { panic!("{id} is new") };
+        let following = Following::local(&engine.hub, job);
+        engine.hub.with(|s| s.add_part(job, part));
+        following
+    }
+
+    async fn end(mut following: Following) -> (Vec<Value>, JobEvent) {
+        let mut values = vec![];
+        loop {
+            match following.events.recv().await.unwrap().unwrap() {
+                JobEvent::Result { task, value } => {
+                    values.push(value);
+                    following.received(task);
+                }
+                event @ (JobEvent::Done(_) | JobEvent::Failed { .. }) => return (values, event),
+                _ => {}
+            }
+        }
+    }
+
+    fn engine() -> Embedded {
+        Embedded::start(Options { threads: 3, memory_limit: 0, data_dirs: vec![] }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn many_small_tasks_are_all_counted_once() {
+        let engine = engine();
+        for (id, leaves, len) in [("a", 1, 1), ("b", 2, 1), ("c", 20_001, 1), ("large", 5, 100_000)] {
+            let (values, event) = end(submit(&engine, id, sum(leaves, len))).await;
+            let JobEvent::Done(progress) = event else { panic!("{event:?}") };
+            assert_eq!(progress.runs.values().sum::<u64>(), u64::from(2 * leaves - 1));
+            assert_eq!((progress.done, progress.tasks), (u64::from(2 * leaves - 1), u64::from(2 * leaves - 1)));
+            let total = values[0].array().unwrap().to_contiguous();
+            assert!(values.len() == 1 && total.as_slice::<i64>().unwrap().iter().all(|n| *n == i64::from(leaves)));
+        }
+        // Everything was given up when its job was over.
+        let stats = engine.engine.stats();
+        assert_eq!((stats.memory, stats.managed, stats.ready), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_failing_job_leaves_others_alone() {
+        let engine = engine();
+        let good = submit(&engine, "good", sum(5000, 1));
+        let mut part = sum(2, 3);
+        part.templates[1].body = Body::Program(Program {
+            inputs: 2,
+            args: 0,
+            body: vec![Instr { op: Op::Reshape { shape: vec![Int::Lit(4)] }, of: vec![0] }],
+        });
+        let (_, event) = end(submit(&engine, "bad", part)).await;
+        let JobEvent::Failed { refused: false, error, .. } = event else { panic!("{event:?}") };
+        assert!(error.contains("('sum', 0)") && error.contains("('ones', 1): int64 [3], 24 bytes"), "{error}");
+        assert!(matches!(end(good).await.1, JobEvent::Done(_)));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_cancelled_says_so() {
+        let engine = engine();
+        let following = submit(&engine, "a", sum(200_000, 1));
+        following.cancel();
+        let (_, event) = end(following).await;
+        assert!(matches!(event, JobEvent::Failed { refused: false, .. } | JobEvent::Done(_)));
+        let (_, event) = end(submit(&engine, "b", sum(100, 1))).await;
+        assert!(matches!(event, JobEvent::Done(_)), "{event:?}");
+    }
+}

@@ -4,7 +4,7 @@ use super::job::Job;
 use crate::ids::{IdMap, key};
 use crate::net::Sender;
 use crate::net::message::{Class, Memory, Orders, ToWorker, WorkerHello};
-use crate::worker::{Batch, Engine};
+use crate::worker::{Batch, Engine, memory};
 use dask_array::Chunk;
 use dask_core::{self as core, JobId, TaskId};
 use std::collections::HashSet;
@@ -60,8 +60,8 @@ pub(super) struct Worker {
 #[derive(Default)]
 pub(super) struct Crew {
     pub(super) workers: IdMap<u32, Worker>,
-    /// The most that all processes together took at a time.
-    pub(super) peak: u64,
+    /// The most that was reported so far.
+    peak: u64,
     pub(super) added: u64,
     pub(super) removed: u64,
 }
@@ -99,6 +99,15 @@ impl Crew {
         worker.seen = Instant::now();
         self.peak = self.peak.max(self.workers.values().map(|w| w.view.memory.peak).sum());
         Some(old)
+    }
+
+    /// The most that all processes together took at a time; a worker in this process is asked now.
+    pub(super) fn peak(&self) -> u64 {
+        let of = |w: &Worker| match w.link {
+            Link::Local(_) => memory::peak(),
+            Link::Remote(_) => w.view.memory.peak,
+        };
+        self.peak.max(self.workers.values().map(of).sum())
     }
 
     /// Sends a worker what the core orders.

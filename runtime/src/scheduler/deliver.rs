@@ -42,8 +42,19 @@ impl State {
         let value = self.arrived(task);
         let hold = self.settings.hold_bytes;
         let Some(job) = self.jobs.get_mut(&task.job.0) else { return };
-        let Some(wanted) = job.wanted.get_mut(&task.local) else { return };
+        let Some(wanted) = job.wanted.get_mut(&task.local) else {
+            // Nobody is sent it: written by the worker, or kept for later.
+            if !job.kept.contains(&task.local) {
+                self.release(task.job, vec![task.local]);
+            }
+            return;
+        };
         if matches!(wanted, Wanted::Held(_) | Wanted::Sent) {
+            return;
+        }
+        if job.in_flight.contains_key(&task.local) {
+            // Lost and computed again after it was sent: it only waits for the acknowledgement.
+            *wanted = Wanted::OnWorker { worker, nbytes };
             return;
         }
         match value {
@@ -64,7 +75,6 @@ impl State {
             }
             _ => {
                 *wanted = Wanted::OnWorker { worker, nbytes };
-                job.in_flight.remove(&task.local);
                 job.fetch.push_back(task.local);
                 self.pump(task.job.0);
             }
@@ -73,7 +83,7 @@ impl State {
 
     /// Tells the end, when all results were sent.
     pub(super) fn finished(&mut self, number: u32) {
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         if let Some(job) = self.jobs.get_mut(&number)
             && job.stage == Stage::Done
             && job.delivered()
@@ -85,7 +95,7 @@ impl State {
 
     /// A submitter comes, or comes back.
     pub(super) fn attach(&mut self, number: u32, subscriber: Subscriber) {
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         let Some(job) = self.jobs.get_mut(&number) else { return };
         job.subscriber = Some(subscriber);
         job.told = (0, 0);
@@ -170,7 +180,9 @@ impl State {
             && bytes < WINDOW / 2
             && let Some(task) = job.fetch.front().copied()
         {
-            if let Some(Wanted::OnWorker { worker, nbytes }) = job.wanted.get(&task) {
+            // A result that was lost and computed again may stand in the queue twice.
+            let known = job.in_flight.contains_key(&task) || tasks.iter().any(|t: &TaskId| t.local == task);
+            if let Some(Wanted::OnWorker { worker, nbytes }) = job.wanted.get(&task).filter(|_| !known) {
                 if from.is_some_and(|f| f != *worker) {
                     break;
                 }

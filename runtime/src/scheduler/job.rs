@@ -6,7 +6,7 @@ use crate::net::message::Progress;
 use dask_array::Value;
 use dask_core::JobId;
 use dask_plan::plan::Output;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
@@ -76,6 +76,8 @@ pub(super) struct Job {
     pub(super) table: Table,
     pub(super) outputs: Vec<Output>,
     pub(super) wanted: IdMap<u32, Wanted>,
+    /// Results that stay on the workers when the job is done.
+    pub(super) kept: HashSet<u32>,
     /// Wanted results that are not yet with the subscriber.
     pub(super) unsent: usize,
     /// Results on workers, to be fetched and sent.
@@ -105,6 +107,7 @@ impl Job {
             table: Table::default(),
             outputs: vec![],
             wanted: IdMap::default(),
+            kept: HashSet::new(),
             unsent: 0,
             fetch: VecDeque::new(),
             in_flight: IdMap::default(),

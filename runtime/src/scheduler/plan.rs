@@ -75,9 +75,9 @@ impl Intake {
         }
     }
 
-    /// Whether a part has said that it is the last.
-    pub fn ended(&self) -> bool {
-        self.ended
+    /// Whether every part has gone through, the last one too.
+    pub fn started(&self) -> bool {
+        self.ended && self.kept.is_empty()
     }
 }
 

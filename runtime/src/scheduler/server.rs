@@ -297,6 +297,9 @@ pub fn planned(hub: Arc<Hub>, job: u32, file: String, text: String, max_tasks: u
 
 /// Starts what was kept back of a plan.
 fn complete(hub: Arc<Hub>, job: u32, intake: Intake) {
+    if intake.started() {
+        return;
+    }
     tokio::spawn(async move {
         let parts = match tokio::task::spawn_blocking(|| intake.finish()).await {
             Ok(parts) => parts,

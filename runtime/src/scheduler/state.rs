@@ -7,7 +7,8 @@ use crate::ids::{IdMap, key};
 use crate::net::message::{Failed, Memory, Progress, Report};
 use dask_array::Value;
 use dask_core::{Actions, Core, Done, Event, Failure, JobId, TaskId, Tell, WorkerId, WorkerInfo};
-use dask_plan::plan::Part;
+use dask_plan::columns::U32s;
+use dask_plan::plan::{Part, Sink};
 use std::collections::HashMap;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -322,9 +323,16 @@ impl State {
         let Some(job) = self.jobs.get_mut(&number).filter(|j| j.stage == Stage::Open) else { return };
         let last = part.last;
         let (batch, outputs) = job.table.add(part, job.priority);
-        for task in &batch.wanted {
-            if job.wanted.insert(*task, Wanted::Pending).is_none() {
-                job.unsent += 1;
+        for output in &outputs {
+            let tasks = U32s::new(&output.tasks).iter();
+            match output.to {
+                Sink::Keep => job.kept.extend(tasks),
+                Sink::Zarr { .. } => {}
+                Sink::Print { .. } | Sink::Npy { .. } | Sink::Json { .. } => {
+                    for task in tasks {
+                        job.unsent += usize::from(job.wanted.insert(task, Wanted::Pending).is_none());
+                    }
+                }
             }
         }
         if !outputs.is_empty() {
@@ -356,7 +364,7 @@ impl State {
     }
 
     fn fail(&mut self, number: u32, refused: bool, error: String) {
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         let Some(job) = self.jobs.get_mut(&number).filter(|j| j.ended.is_none()) else { return };
         job.ended = Some(Instant::now());
         job.stage = Stage::Failed { refused, error: error.clone() };
@@ -434,7 +442,7 @@ impl State {
             name: job.name.clone(),
             state,
             error,
-            progress: job.progress(self.crew.peak),
+            progress: job.progress(self.crew.peak()),
             outputs: job.outputs.iter().map(|o| o.name.clone()).collect(),
         })
     }
@@ -507,7 +515,7 @@ impl State {
     /// What time brings: progress to tell, jobs to forget, workers to give up.
     pub fn tick(&mut self) {
         let now = Instant::now();
-        let peak = self.crew.peak;
+        let peak = self.crew.peak();
         for job in self.jobs.values_mut() {
             if job.subscriber.is_none() || job.ended.is_some() {
                 continue;

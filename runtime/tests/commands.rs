@@ -1,0 +1,128 @@
+//! Commands without a cluster: exit codes, files, what is printed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{command, runs, start, succeed, text, write};
+use serde_json::{Value, json};
+
+const GRAPH: &str = "
+version: 1
+arrays:
+  x: {arange: {stop: 12, chunks: 5}}
+  y: x * 2.5
+  s: y.sum()
+outputs:
+  y: [print, {npy: y.npy}, {json: y.json}]
+  s: json
+";
+
+#[test]
+fn run_prints_writes_and_summarises() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH);
+    let out = command(dir.path(), &["run", file.to_str().unwrap()]);
+    assert!(text(&out.stderr).contains("tasks in "), "{}", text(&out.stderr));
+    assert_eq!(succeed(out), "y:\n[ 0.   2.5  5.   7.5 10.  12.5 15.  17.5 20.  22.5 25.  27.5]\ns:\n165.0\n");
+    let written: Value = serde_json::from_slice(&std::fs::read(dir.path().join("y.json")).unwrap()).unwrap();
+    assert_eq!(written[11], json!(27.5));
+    let npy = std::fs::read(dir.path().join("y.npy")).unwrap();
+    assert_eq!(npy[npy.len() - 8..], 27.5f64.to_le_bytes());
+    let leftovers = std::fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(leftovers, 3, "no temporary files stay");
+}
+
+#[test]
+fn json_is_one_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH);
+    let summary: Value = serde_json::from_str(&succeed(command(dir.path(), &["run", file.to_str().unwrap(), "--json"]))).unwrap();
+    assert_eq!(summary["outputs"]["s"]["json"], json!(165.0));
+    assert_eq!(runs(&summary), summary["tasks"].as_u64().unwrap());
+    for number in ["seconds", "tasks_per_second", "bytes_peak"] {
+        assert!(summary[number].as_f64().unwrap() > 0.0, "{summary}");
+    }
+}
+
+#[test]
+fn bad_input_ends_with_2_and_names_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let formula = |f: &str| format!("{{version: 1, arrays: {{x: 'arange(6)', y: '{f}'}}, outputs: {{y: print}}}}");
+    for (name, content, named) in [
+        ("operator.yaml", formula("tahn(x)").into_bytes(), "tanh"),
+        ("shapes.yaml", formula("x + arange(5)").into_bytes(), "broadcast"),
+        ("missing.yaml", formula("x + z").into_bytes(), "z"),
+        ("future.yaml", b"{version: 99, arrays: {}, outputs: {}}".to_vec(), "99"),
+        ("file.yaml", b"{version: 1, arrays: {x: {npy: none.npy}}, outputs: {x: print}}".to_vec(), "none.npy"),
+        ("outside.yaml", b"{version: 1, arrays: {x: {npy: ../x.npy}}, outputs: {x: print}}".to_vec(), ".."),
+        ("bytes.yaml", vec![0xff, 0xfe, 0x00], "UTF-8"),
+        ("plan", vec![0x81, 0xa5, 0x6e, 0x61, 0x6d, 0x65, 0x73, 0xdd, 0xff, 0xff, 0xff, 0xff], "plan"),
+    ] {
+        let file = write(dir.path(), name, content);
+        for sub in [&["run"][..], &["graph", "validate"]] {
+            let out = command(dir.path(), &[sub, &[file.to_str().unwrap()]].concat());
+            let error = text(&out.stderr);
+            assert_eq!(out.status.code(), Some(2), "{name}: {error}");
+            assert!(error.contains(named), "{name}: {error}");
+        }
+    }
+    let none = command(dir.path(), &["run", "none.yaml"]);
+    assert!(none.status.code() == Some(2) && text(&none.stderr).contains("none.yaml"));
+    let many = write(dir.path(), "many.yaml", "{version: 1, arrays: {x: {ones: {shape: [1000], chunks: 1}}}, outputs: {x: {npy: a.npy}}}");
+    let many = command(dir.path(), &["run", many.to_str().unwrap(), "--max-tasks", "10"]);
+    assert!(many.status.code() == Some(2) && text(&many.stderr).contains("--max-tasks"), "{}", text(&many.stderr));
+}
+
+#[test]
+fn an_output_outside_is_refused_before_any_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH.replace("y.npy", "/tmp/elsewhere/y.npy"));
+    let out = command(dir.path(), &["run", file.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("/tmp/elsewhere/y.npy"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn expanded_plans_run_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH);
+    let direct = succeed(command(dir.path(), &["run", file.to_str().unwrap()]));
+    succeed(command(dir.path(), &["graph", "expand", file.to_str().unwrap(), "-o", "graph.plan"]));
+    assert_eq!(succeed(command(dir.path(), &["run", "graph.plan"])), direct);
+    assert!(succeed(command(dir.path(), &["graph", "info", "graph.plan"])).contains("tasks"));
+    let schema: Value = serde_json::from_str(&succeed(command(dir.path(), &["graph", "schema"]))).unwrap();
+    assert!(schema["properties"]["arrays"].is_object());
+}
+
+#[test]
+fn ctrl_c_stops_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let endless = "
+version: 1
+arrays:
+  x: {random: {seed: 1, shape: [40000, 40000], chunks: [400, 400]}}
+  y: (x @ x).sum()
+outputs:
+  y: print
+";
+    let file = write(dir.path(), "graph.yaml", endless);
+    let child = start(dir.path(), &["run", file.to_str().unwrap(), "--http", "--http-port", "0"]);
+    // It says where its pages are once it runs.
+    let mut child = child;
+    let mut line = String::new();
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+    assert!(line.starts_with("serving http://"), "{line}");
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_scheduler_that_is_not_there_is_a_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let out = command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &free]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains(&free), "{}", text(&out.stderr));
+}
