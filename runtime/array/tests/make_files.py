@@ -21,8 +21,21 @@ few = "--few" in sys.argv
 root.mkdir(parents=True, exist_ok=True)
 manifest = []
 
-DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-          "float32", "float64", "complex64", "complex128"]
+DTYPES = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
 
 
 def values(dtype, n):
@@ -42,8 +55,16 @@ def make(dtype, shape):
 
 
 def note(path, fmt, x, chunks=None, **more):
-    manifest.append({"path": path, "format": fmt, "dtype": x.dtype.newbyteorder("=").name, "shape": x.shape,
-                     "chunks": chunks, **more})
+    manifest.append(
+        {
+            "path": path,
+            "format": fmt,
+            "dtype": x.dtype.newbyteorder("=").name,
+            "shape": x.shape,
+            "chunks": chunks,
+            **more,
+        }
+    )
 
 
 def refuse(path, fmt, hint):
@@ -64,8 +85,15 @@ def v2(path, dtype, shape, chunks, **options):
     x = make(dtype, shape)
     options.setdefault("compressor", None)
     missing = options.pop("missing", False)
-    z = zarr.create_array(root / path, shape=shape, chunks=chunks, dtype=dtype, zarr_format=2,
-                          compressors=options.pop("compressor"), **options)
+    z = zarr.create_array(
+        root / path,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        zarr_format=2,
+        compressors=options.pop("compressor"),
+        **options,
+    )
     if not missing:
         fill(z, x)
     note(path, "zarr", x, chunks, **({"fill": options.get("fill_value") or 0} if missing else {}))
@@ -125,8 +153,13 @@ if not few:
             name = np.dtype(dtype).newbyteorder(order)
             which = "big" if order == ">" else "little"
             v2(f"v2-{dtype}-{which}", name, (5, 7), (3, 4))
-            v3(f"v3-{dtype}-{which}", dtype, (5, 7), (3, 4),
-               serializer=zarr.codecs.BytesCodec(endian=which) if np.dtype(dtype).itemsize > 1 else "auto")
+            v3(
+                f"v3-{dtype}-{which}",
+                dtype,
+                (5, 7),
+                (3, 4),
+                serializer=zarr.codecs.BytesCodec(endian=which) if np.dtype(dtype).itemsize > 1 else "auto",
+            )
         v2(f"v2-{dtype}-missing", dtype, (5,), (2,), missing=True, fill_value=1)
         v3(f"v3-{dtype}-missing", dtype, (5,), (2,), missing=True, fill_value=1)
     for cname in ["lz4", "lz4hc", "blosclz", "zstd", "zlib"]:
@@ -134,8 +167,12 @@ if not few:
             v2(f"v2-{cname}-{word}", "int32", (50, 70), (30, 40), compressor=blosc(cname, 5, shuffle))
             codec = zarr.codecs.BloscCodec(cname=cname, clevel=5, shuffle=word, typesize=4)
             v3(f"v3-{cname}-{word}", "int32", (50, 70), (30, 40), compressors=codec)
-    for name, codec in [("zstd", numcodecs.Zstd()), ("gzip", numcodecs.GZip()), ("zlib", numcodecs.Zlib()),
-                        ("bz2", numcodecs.BZ2())]:
+    for name, codec in [
+        ("zstd", numcodecs.Zstd()),
+        ("gzip", numcodecs.GZip()),
+        ("zlib", numcodecs.Zlib()),
+        ("bz2", numcodecs.BZ2()),
+    ]:
         v2(f"v2-{name}", "float64", (50, 70), (30, 40), compressor=codec)
     v2("v2-null-fill", "float32", (5,), (2,), missing=True, fill_value=None)
     v2("v2-slash", "int16", (5, 7), (3, 4), chunk_key_encoding={"name": "v2", "separator": "/"})
@@ -153,16 +190,23 @@ if not few:
     }.items():
         v3(f"v3-{name}", "float64", (50, 70), (30, 40), **options)
     v3("v3-3d-sharded-blosc", "int16", (9, 8, 7), (2, 2, 2), shards=(4, 4, 4), compressors=zarr.codecs.BloscCodec())
-    v3("v3-sharded-transposed", "int16", (9, 8), (2, 2), shards=(4, 4),
-       filters=zarr.codecs.TransposeCodec(order=(1, 0)))
+    v3(
+        "v3-sharded-transposed",
+        "int16",
+        (9, 8),
+        (2, 2),
+        shards=(4, 4),
+        filters=zarr.codecs.TransposeCodec(order=(1, 0)),
+    )
     v3("v3-sharded-missing", "int16", (9, 8), (2, 2), shards=(4, 4), missing=True, fill_value=3)
     v3("v3-scalar", "complex128", (), ())
     v3("v3-one-chunk", "float32", (3, 3), (10, 10))
     z = zarr.create_array(root / "v3-partly", shape=(6,), chunks=(2,), dtype="i4", fill_value=0)
     z[:2] = values("i4", 2)
     x = values("i4", 6)
-    manifest.append({"path": "v3-partly", "format": "zarr", "dtype": "int32", "shape": [6], "chunks": [2],
-                     "missing_from": 2})
+    manifest.append(
+        {"path": "v3-partly", "format": "zarr", "dtype": "int32", "shape": [6], "chunks": [2], "missing_from": 2}
+    )
 for name, options, hint in [
     ("refused-v2-lzma", {"compressors": numcodecs.LZMA(), "zarr_format": 2}, '"lzma"'),
     ("refused-v2-filter", {"filters": numcodecs.Delta("f8"), "compressors": None, "zarr_format": 2}, '"delta"'),

@@ -47,7 +47,10 @@ def case(op, operands, result):
         json.dumps(
             {
                 "op": op,
-                "operands": [{"dtype": d, "shape": s[0], "seed": s[1]} if len(s) == 2 else {"dtype": d, "values": s[0]} for d, *s in operands],
+                "operands": [
+                    {"dtype": d, "shape": s[0], "seed": s[1]} if len(s) == 2 else {"dtype": d, "values": s[0]}
+                    for d, *s in operands
+                ],
                 "dtype": result.dtype.name,
                 "shape": list(result.shape),
                 "digest": digest(result),
@@ -72,8 +75,14 @@ def scalar(v):
 
 # Sources
 for dtype, start, step, n in [
-    ("float64", 0.1, 0.3, 50), ("float32", 0.1, 0.3, 50), ("int64", -7, 3, 20), ("uint8", 250, -3, 20), ("int8", 5, 0, 3),
-    ("complex128", 0.5 + 1j, 0.1 - 0.2j, 9), ("complex64", 0.5 + 1j, 0.1 - 0.2j, 9), ("float64", -1, 1e-3, 99),
+    ("float64", 0.1, 0.3, 50),
+    ("float32", 0.1, 0.3, 50),
+    ("int64", -7, 3, 20),
+    ("uint8", 250, -3, 20),
+    ("int8", 5, 0, 3),
+    ("complex128", 0.5 + 1j, 0.1 - 0.2j, 9),
+    ("complex64", 0.5 + 1j, 0.1 - 0.2j, 9),
+    ("float64", -1, 1e-3, 99),
 ]:
     kind = float if dtype == "float32" else None
     whole = np.arange(start, start + step * (n - 0.5), step, dtype=dtype)[:n] if step and dtype[0] != "c" else None
@@ -87,20 +96,47 @@ for dtype, start, step, n in [
     if whole is None:
         whole = np.full(n, start, dtype)
     for offset in (0, 1, 2):
-        of = {"dtype": dtype, "start": scalar(start), "step": scalar(step), "offset": {"lit": offset}, "len": {"lit": len(whole) - offset}}
+        of = {
+            "dtype": dtype,
+            "start": scalar(start),
+            "step": scalar(step),
+            "offset": {"lit": offset},
+            "len": {"lit": len(whole) - offset},
+        }
         case({"arange": of}, [], whole[offset:])
 for dtype, start, stop, num, endpoint in [
-    ("float64", 0.1, 0.7, 7, True), ("float64", 0.1, 0.7, 7, False), ("float32", -3.0, 1.7, 113, True), ("int64", -9.5, 9.7, 31, True),
-    ("int8", 5, -5, 8, False), ("float64", 2.0, 2.0, 5, True), ("float64", 1.0, 3.0, 1, True), ("complex128", 1 + 2j, -3.5 + 0.1j, 17, True),
-    ("complex64", 1 + 2j, -3.5 + 0.1j, 17, False), ("float64", 0.0, 5e-324, 4, True), ("float64", 1e308, -0.5, 77, True), ("uint16", 0, 500, 301, True),
+    ("float64", 0.1, 0.7, 7, True),
+    ("float64", 0.1, 0.7, 7, False),
+    ("float32", -3.0, 1.7, 113, True),
+    ("int64", -9.5, 9.7, 31, True),
+    ("int8", 5, -5, 8, False),
+    ("float64", 2.0, 2.0, 5, True),
+    ("float64", 1.0, 3.0, 1, True),
+    ("complex128", 1 + 2j, -3.5 + 0.1j, 17, True),
+    ("complex64", 1 + 2j, -3.5 + 0.1j, 17, False),
+    ("float64", 0.0, 5e-324, 4, True),
+    ("float64", 1e308, -0.5, 77, True),
+    ("uint16", 0, 500, 301, True),
 ]:
     whole = np.linspace(start, stop, num, endpoint, dtype=dtype)
     for offset in (0, num // 2):
-        of = {"dtype": dtype, "start": scalar(start), "stop": scalar(stop), "num": num, "endpoint": endpoint, "offset": {"lit": offset}, "len": {"lit": num - offset}}
+        of = {
+            "dtype": dtype,
+            "start": scalar(start),
+            "stop": scalar(stop),
+            "num": num,
+            "endpoint": endpoint,
+            "offset": {"lit": offset},
+            "len": {"lit": num - offset},
+        }
         case({"linspace": of}, [], whole[offset:])
 for dtype, k in [("float32", 0), ("complex64", -2), ("bool", 3), ("int16", 9)]:
     whole = np.eye(9, 7, k, dtype=dtype)
-    case({"eye": {"dtype": dtype, "k": k, "row": {"lit": 2}, "col": {"lit": 1}, "shape": lit([5, 6])}}, [], whole[2:7, 1:7])
+    case(
+        {"eye": {"dtype": dtype, "k": k, "row": {"lit": 2}, "col": {"lit": 1}, "shape": lit([5, 6])}},
+        [],
+        whole[2:7, 1:7],
+    )
 
 # Movement, in every dtype
 for seed, dtype in enumerate(DTYPES * 3):
@@ -163,9 +199,17 @@ for seed, dtype in enumerate(DTYPES):
         pass
     else:
         for e in (edges, even):
-            case({"histogram": {"weighted": False}}, [(dtype, s, seed), ("float64", e)], np.histogram(x.astype("u1") if dtype == "bool" else x, e)[0])
+            case(
+                {"histogram": {"weighted": False}},
+                [(dtype, s, seed), ("float64", e)],
+                np.histogram(x.astype("u1") if dtype == "bool" else x, e)[0],
+            )
             w = values("int64", s, seed + 5)
-            case({"histogram": {"weighted": True}}, [(dtype, s, seed), ("float64", e), ("int64", s, seed + 5)], np.histogram(x.astype("u1") if dtype == "bool" else x, e, weights=w)[0])
+            case(
+                {"histogram": {"weighted": True}},
+                [(dtype, s, seed), ("float64", e), ("int64", s, seed + 5)],
+                np.histogram(x.astype("u1") if dtype == "bool" else x, e, weights=w)[0],
+            )
         for right in (False, True):
             for e in (edges, edges[::-1]):
                 case({"digitize": {"right": right}}, [(dtype, s, seed), ("float64", e)], np.digitize(x, e, right))
@@ -174,10 +218,18 @@ for seed, dtype in enumerate(DTYPES):
             case({"bincount": {"weighted": False, "minlength": 30}}, [flat], np.bincount(x.ravel(), minlength=30))
             w = ("float32", [x.size], seed + 1)
             case({"bincount": {"weighted": True, "minlength": 0}}, [flat, w], np.bincount(x.ravel(), values(*w)))
-    case("unique", [(dtype, s, seed), (dtype, [4], seed + 1)], np.unique(np.concatenate([x.ravel(), values(dtype, [4], seed + 1)])))
+    case(
+        "unique",
+        [(dtype, s, seed), (dtype, [4], seed + 1)],
+        np.unique(np.concatenate([x.ravel(), values(dtype, [4], seed + 1)])),
+    )
     for k in (2, -3):
         y = np.concatenate([x, values(dtype, [2, s[1]], seed + 1)], axis=0)
         top = np.sort(y, axis=0)
-        case({"top_k": {"k": k, "axis": 0}}, [(dtype, s, seed), (dtype, [2, s[1]], seed + 1)], top[::-1][:k] if k > 0 else top[:-k])
+        case(
+            {"top_k": {"k": k, "axis": 0}},
+            [(dtype, s, seed), (dtype, [2, s[1]], seed + 1)],
+            top[::-1][:k] if k > 0 else top[:-k],
+        )
 
 (Path(__file__).parent / "operators.jsonl").write_text("\n".join(lines) + "\n")

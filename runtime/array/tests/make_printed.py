@@ -76,7 +76,12 @@ cases = [
 whole = [(1001,), (100, 20), (12, 10, 10), (7, 7, 30), (6, 500), (500, 6), (2, 3, 200), (1, 1001)]
 
 table = [
-    {"dtype": x.dtype.name, "shape": x.shape, "bytes": x.astype(x.dtype.newbyteorder("<")).tobytes().hex(), "text": str(x)}
+    {
+        "dtype": x.dtype.name,
+        "shape": x.shape,
+        "bytes": x.astype(x.dtype.newbyteorder("<")).tobytes().hex(),
+        "text": str(x),
+    }
     for x in cases
 ]
 for shape in whole:
