@@ -1,4 +1,4 @@
-"""A scheduler and two workers, started as the README says, give the same bytes as `run`, whatever happens to a worker."""
+"""A scheduler and two workers, started as the README says, give the bytes of `run`, whatever becomes of a worker."""
 
 import json
 import os
@@ -38,7 +38,7 @@ DOCUMENT = {
 
 
 def test_a_killed_worker_changes_no_byte(engine: Engine) -> None:
-    """kill -9 of a worker that holds results that others need: both had run tasks, and some are computed again."""
+    """A killed worker held results that others need: both had run tasks, and some are computed again."""
     (engine.folder / "graph.json").write_text(json.dumps(DOCUMENT))
     assert engine.call("run", "graph.json").returncode == 0
     alone = (engine.folder / "total.npy").read_bytes()
