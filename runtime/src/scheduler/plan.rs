@@ -118,13 +118,7 @@ pub fn planned(
     described: Vec<(FileRef, Described)>,
     max_tasks: u64,
 ) -> Result<Vec<Part>, String> {
-    let mut known = HashMap::new();
-    for (file, described) in described {
-        let Described { shape, dtype, chunks } = described;
-        // The planner wants one extent an axis.
-        let chunks = chunks.map(|axes| axes.iter().map(|c| c.first().copied().unwrap_or(1)).collect());
-        known.insert(file, source::Described { shape, dtype, chunks });
-    }
+    let known = described.into_iter().collect();
     let parts = source::build(document, &known, u128::from(max_tasks)).map_err(|e| e.to_string())?;
     expand(parts, max_tasks).map_err(|e| e.to_string())
 }
