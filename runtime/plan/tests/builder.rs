@@ -26,8 +26,18 @@ fn chunk_sizes_are_dasks() {
         (vec![Whole, Whole], &[5, 6], DType::Float64, &[(5, 1, 5), (6, 1, 6)]),
         (vec![Auto], &[1_000_000_000], DType::Float64, &[(16_777_216, 60, 10_144_256)]),
         (vec![Auto, Auto], &[20_000, 30_000], DType::Float64, &[(4096, 5, 3616), (4096, 8, 1328)]),
-        (vec![Auto, Size(100)], &[10_000_000, 1000], DType::Float32, &[(335_544, 30, 269_224), (100, 10, 100)]),
-        (vec![Auto, Auto, Auto], &[100, 5000, 7000], DType::Float64, &[(100, 1, 100), (409, 13, 92), (409, 18, 47)]),
+        (
+            vec![Auto, Size(100)],
+            &[10_000_000, 1000],
+            DType::Float32,
+            &[(335_544, 30, 269_224), (100, 10, 100)],
+        ),
+        (
+            vec![Auto, Auto, Auto],
+            &[100, 5000, 7000],
+            DType::Float64,
+            &[(100, 1, 100), (409, 13, 92), (409, 18, 47)],
+        ),
         (vec![Sizes(vec![2, 3]), Whole], &[5, 7], DType::Int8, &[(2, 2, 3), (7, 1, 7)]),
         (vec![Auto, Auto], &[50, 100_000_000], DType::Complex128, &[(50, 1, 50), (167_772, 597, 7888)]),
         (vec![Size(100)], &[30], DType::Float64, &[(30, 1, 30)]),
@@ -55,29 +65,68 @@ fn chunks_of_results_are_dasks() {
     type Case<'a> = (&'a str, fn(&mut Builder, Array, Array, Array) -> Result<Array>, &'a [&'a [u64]]);
     let cases: [Case<'_>; 24] = [
         ("x + y", |b, x, y, _| b.binary(Binary::Add, x, y), &[&[4, 3, 2], &[3, 2, 7]]),
-        ("x[1:7, ::2]", |b, x, ..| b.index(x, &[slice(Some(1), Some(7), None), slice(None, None, Some(2))]), &[&[3, 3], &[3, 3]]),
-        ("x[::-1]", |b, x, ..| b.index(x, &[slice(None, None, Some(-1))]), &[&[2, 3, 4], &[5, 7]]),
-        ("x[:, -3:]", |b, x, ..| b.index(x, &[slice(None, None, None), slice(Some(-3), None, None)]), &[&[4, 3, 2], &[3]]),
-        ("x[4]", |b, x, ..| b.index(x, &[Index::Int(4)]), &[&[5, 7]]),
-        ("x[:, None]", |b, x, ..| b.index(x, &[slice(None, None, None), Index::NewAxis]), &[&[4, 3, 2], &[1], &[5, 7]]),
-        ("x[[0, 3, 5]]", |b, x, ..| b.index(x, &[Index::Ints(vec![0, 3, 5])]), &[&[2, 1], &[5, 7]]),
-        ("x.reshape(-1)", |b, x, ..| b.reshape(x, &[-1]), &[&[48, 36, 24]]),
-        ("x.reshape(9, 2, 6)", |b, x, ..| b.reshape(x, &[9, 2, 6]), &[&[4, 3, 2], &[2], &[6]]),
-        ("z.reshape(5, 42)", |b, _, _, z| b.reshape(z, &[5, 42]), &[&[2, 3], &[42]]),
+        (
+            "x[1:7, ::2]",
+            |b, x, _, _| b.index(x, &[slice(Some(1), Some(7), None), slice(None, None, Some(2))]),
+            &[&[3, 3], &[3, 3]],
+        ),
+        ("x[::-1]", |b, x, _, _| b.index(x, &[slice(None, None, Some(-1))]), &[&[2, 3, 4], &[5, 7]]),
+        (
+            "x[:, -3:]",
+            |b, x, _, _| b.index(x, &[slice(None, None, None), slice(Some(-3), None, None)]),
+            &[&[4, 3, 2], &[3]],
+        ),
+        ("x[4]", |b, x, _, _| b.index(x, &[Index::Int(4)]), &[&[5, 7]]),
+        (
+            "x[:, None]",
+            |b, x, _, _| b.index(x, &[slice(None, None, None), Index::NewAxis]),
+            &[&[4, 3, 2], &[1], &[5, 7]],
+        ),
+        ("x[[0, 3, 5]]", |b, x, _, _| b.index(x, &[Index::Ints(vec![0, 3, 5])]), &[&[2, 1], &[5, 7]]),
+        ("x.reshape(-1)", |b, x, _, _| b.reshape(x, &[-1]), &[&[48, 36, 24]]),
+        ("x.reshape(9, 2, 6)", |b, x, _, _| b.reshape(x, &[9, 2, 6]), &[&[4, 3, 2], &[2], &[6]]),
+        ("z.reshape(5, 42)", |b, _, _, z| b.reshape(z, &[5, 42]), &[&[2, 3], &[28, 14]]),
         ("z.reshape(30, 7)", |b, _, _, z| b.reshape(z, &[30, 7]), &[&[12, 18], &[7]]),
-        ("x.T", |b, x, ..| b.transpose(x, None), &[&[5, 7], &[4, 3, 2]]),
-        ("x.sum(axis=0)", |b, x, ..| b.reduce(Reduction::Sum, x, Some(&[0]), false, None), &[&[5, 7]]),
-        ("x.std(axis=-1, keepdims=True)", |b, x, ..| b.var(x, Some(&[-1]), true, 0.0, true, false, None), &[&[4, 3, 2], &[1]]),
+        ("x.T", |b, x, _, _| b.transpose(x, None), &[&[5, 7], &[4, 3, 2]]),
+        ("x.sum(axis=0)", |b, x, _, _| b.reduce(Reduction::Sum, x, Some(&[0]), false, None), &[&[5, 7]]),
+        (
+            "x.std(axis=-1, keepdims=True)",
+            |b, x, _, _| b.var(x, Some(&[-1]), true, 0.0, true, false, None),
+            &[&[4, 3, 2], &[1]],
+        ),
         ("concatenate([x, y])", |b, x, y, _| b.concatenate(&[x, y], Some(0)), &[&[4, 3, 2, 9], &[3, 2, 7]]),
-        ("stack([x, x])", |b, x, ..| b.stack(&[x, x], 0), &[&[1, 1], &[4, 3, 2], &[5, 7]]),
-        ("roll(x, 2, axis=0), where the chunks stay", |b, x, ..| b.roll(x, &[2], Some(&[0])), &[&[4, 3, 2], &[5, 7]]),
-        ("repeat(x, 3, axis=1), where the blocks stay", |b, x, ..| b.repeat(x, 3, Some(1)), &[&[4, 3, 2], &[15, 21]]),
-        ("diagonal(x)", |b, x, ..| b.diagonal(x, 0), &[&[4, 1, 2, 2]]),
-        ("broadcast_to(x, (4, 9, 12))", |b, x, ..| b.broadcast_to(x, &[4, 9, 12]), &[&[4], &[4, 3, 2], &[5, 7]]),
-        ("x @ y.T", |b, x, y, _| { let t = b.transpose(y, None)?; b.matmul(x, t) }, &[&[4, 3, 2], &[9]]),
-        ("tensordot(z, z, ([1], [1]))", |b, _, _, z| b.tensordot(z, z, (&[1], &[1])), &[&[2, 3], &[7], &[2, 3], &[7]]),
-        ("topk(x, 2, axis=0)", |b, x, ..| b.topk(x, 2, 0), &[&[2], &[5, 7]]),
-        ("unique(x)", |b, x, ..| b.unique(x), &[&[UNKNOWN]]),
+        ("stack([x, x])", |b, x, _, _| b.stack(&[x, x], 0), &[&[1, 1], &[4, 3, 2], &[5, 7]]),
+        (
+            "roll(x, 2, axis=0), where the chunks stay",
+            |b, x, _, _| b.roll(x, &[2], Some(&[0])),
+            &[&[4, 3, 2], &[5, 7]],
+        ),
+        (
+            "repeat(x, 3, axis=1), where the blocks stay",
+            |b, x, _, _| b.repeat(x, 3, Some(1)),
+            &[&[4, 3, 2], &[15, 21]],
+        ),
+        ("diagonal(x)", |b, x, _, _| b.diagonal(x, 0), &[&[4, 1, 2, 2]]),
+        (
+            "broadcast_to(x, (4, 9, 12))",
+            |b, x, _, _| b.broadcast_to(x, &[4, 9, 12]),
+            &[&[4], &[4, 3, 2], &[5, 7]],
+        ),
+        (
+            "x @ y.T",
+            |b, x, y, _| {
+                let t = b.transpose(y, None)?;
+                b.matmul(x, t)
+            },
+            &[&[4, 3, 2], &[9]],
+        ),
+        (
+            "tensordot(z, z, ([1], [1]))",
+            |b, _, _, z| b.tensordot(z, z, (&[1], &[1])),
+            &[&[2, 3], &[7], &[2, 3], &[7]],
+        ),
+        ("topk(x, 2, axis=0)", |b, x, _, _| b.topk(x, 2, 0), &[&[2], &[5, 7]]),
+        ("unique(x)", |b, x, _, _| b.unique(x), &[&[UNKNOWN]]),
     ];
     for (name, f, wanted) in cases {
         let mut b = Builder::new();
@@ -93,7 +142,8 @@ fn chunks_of_results_are_dasks() {
 fn dtypes_of_results_are_numpys() {
     let mut b = Builder::new();
     let ones = |b: &mut Builder, d| b.full(Scalar::Int(1), d, vec![vec![2]]).unwrap();
-    let (u1, f4, flag) = (ones(&mut b, DType::UInt8), ones(&mut b, DType::Float32), ones(&mut b, DType::Bool));
+    let (u1, f4, flag) =
+        (ones(&mut b, DType::UInt8), ones(&mut b, DType::Float32), ones(&mut b, DType::Bool));
     let dtype = |b: &mut Builder, a: Result<Array>| a.map(|a| b.dtype(a));
     let r = b.binary(Binary::Multiply, u1, Scalar::Float(2.0));
     assert_eq!(dtype(&mut b, r), Ok(DType::Float64));
@@ -139,8 +189,20 @@ fn mistakes_are_named_with_their_fix() {
     type Case<'a> = (fn(&mut Builder, Array, Array) -> Result<Array>, &'a str);
     // x has shape (9, 12); m has an unknown length.
     let cases: [Case<'_>; 17] = [
-        (|b, x, _| { let y = b.index(x, &[slice(Some(1), None, None)])?; b.binary(Binary::Add, x, y) }, "shapes (9, 12) and (8, 12) do not broadcast"),
-        (|b, x, m| { let y = b.index(x, &[Index::Int(0)])?; b.binary(Binary::Add, y, m) }, "axis of unknown length"),
+        (
+            |b, x, _| {
+                let y = b.index(x, &[slice(Some(1), None, None)])?;
+                b.binary(Binary::Add, x, y)
+            },
+            "shapes (9, 12) and (8, 12) do not broadcast",
+        ),
+        (
+            |b, x, m| {
+                let y = b.index(x, &[Index::Int(0)])?;
+                b.binary(Binary::Add, y, m)
+            },
+            "axis of unknown length",
+        ),
         (|b, x, _| b.index(x, &[Index::Int(9)]), "index 9 is out of bounds for axis 0 with size 9"),
         (|b, x, _| b.index(x, &[Index::Ints(vec![0, -10])]), "index -10 is out of bounds"),
         (|b, x, _| b.index(x, &[slice(None, None, Some(0))]), "slice step cannot be zero"),
@@ -150,12 +212,20 @@ fn mistakes_are_named_with_their_fix() {
         (|b, _, m| b.index(m, &[Index::Int(0)]), "axis 0 has unknown length"),
         (|b, x, _| b.reshape(x, &[7, -1]), "cannot be reshaped to [7, -1]"),
         (|b, x, _| b.transpose(x, Some(&[0, 0])), "not a permutation"),
-        (|b, x, _| b.reduce(Reduction::Sum, x, Some(&[2]), false, None), "axis 2 is out of bounds for an array of 2"),
+        (
+            |b, x, _| b.reduce(Reduction::Sum, x, Some(&[2]), false, None),
+            "axis 2 is out of bounds for an array of 2",
+        ),
         (|b, x, _| b.reduce(Reduction::Sum, x, Some(&[0, -2]), false, None), "axis 0 is given twice"),
         (|b, x, _| b.squeeze(x, Some(&[0])), "axis 0 of shape (9, 12) does not have length 1"),
         (|b, x, _| b.matmul(x, x), "axis 1 of the first and axis 0 of the second differ"),
         (|b, x, _| b.binary(Binary::BitwiseAnd, x, Scalar::Int(1)), "bitwise_and is not defined for float64"),
-        (|b, x, _| b.map_overlap(x, &[1, 1], &[None, None], &mut |b, a| b.mean(a, None, false, None, false)), "sees one block at a time"),
+        (
+            |b, x, _| {
+                b.map_overlap(x, &[1, 1], &[None, None], &mut |b, a| b.mean(a, None, false, None, false))
+            },
+            "sees one block at a time",
+        ),
     ];
     for (f, message) in cases {
         let mut b = Builder::new();
