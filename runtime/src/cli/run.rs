@@ -1,6 +1,7 @@
 //! `dask-runtime run`: a graph in this process.
 
 use super::args::Run;
+use super::outputs::Outputs;
 use super::{Failure, Result, block_on, follow, input};
 use crate::client::Following;
 use crate::embedded::{self, Embedded};
@@ -11,6 +12,8 @@ pub(super) fn run(options: Run) -> Result {
     let from = Instant::now();
     let data_dirs = input::data_dirs(&options.data)?;
     let parts = input::parts(input::read(&options.file)?, &data_dirs, options.limits.max_tasks)?;
+    let outputs = Outputs::new(data_dirs.clone());
+    parts.iter().try_for_each(|part| outputs.check(&part.outputs))?;
     let (cores, memory) = embedded::defaults();
     let settings = embedded::Options {
         threads: options.threads.map_or(cores, usize::from),

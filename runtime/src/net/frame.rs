@@ -24,6 +24,9 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Of a peer that has not said what it is.
+    pub const GREETING: Limits = Limits { control: 64 << 10, payload: 0 };
+
     /// Control messages only, as big as a part of a plan may be.
     pub const CONTROL: Limits = Limits { control: 256 << 20, payload: 0 };
 
@@ -55,6 +58,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     /// A reader that refuses frames beyond `limits`.
     pub fn new(from: R, limits: Limits) -> Reader<R> {
         Reader { from: BufReader::with_capacity(64 << 10, from), limits, control: vec![] }
+    }
+
+    /// From here on, other limits hold: the peer has said what it is.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// The next frame. Not cancel safe: a caller that gives up in between must close the connection.
