@@ -55,7 +55,7 @@ fn bad_input_ends_with_2_and_names_what_is_wrong() {
     let formula =
         |f: &str| format!("{{version: 1, arrays: {{x: 'arange(6)', y: '{f}'}}, outputs: {{y: print}}}}");
     for (name, content, named) in [
-        ("operator.yaml", formula("tahn(x)").into_bytes(), "tanh"),
+        ("operator.yaml", formula("tanhh(x)").into_bytes(), "tanh`?"),
         ("shapes.yaml", formula("x + arange(5)").into_bytes(), "broadcast"),
         ("missing.yaml", formula("x + z").into_bytes(), "z"),
         ("future.yaml", b"{version: 99, arrays: {}, outputs: {}}".to_vec(), "99"),

@@ -75,7 +75,11 @@ fn jobs_can_be_posted_but_not_by_foreign_pages() {
     let _worker = worker(&scheduler, "a", dir.path(), &[]);
     let (status, body) = scheduler.post("/api/v1/jobs?id=posted", "Origin: http://evil.example\r\n", GRAPH);
     assert_eq!(status, 403, "{body}");
-    let (status, body) = scheduler.post("/api/v1/jobs?id=posted", "", "version: 1\narrays: {x: 'nope(1)'}\n");
+    let (status, body) = scheduler.post(
+        "/api/v1/jobs?id=posted",
+        "",
+        "{version: 1, arrays: {x: 'nope(1)'}, outputs: {x: print}}",
+    );
     assert!(status == 400 && body.contains("nope"), "{status} {body}");
     assert_eq!(scheduler.json("/api/v1/jobs"), serde_json::json!({"jobs": []}));
     assert_eq!(scheduler.post("/api/v1/jobs?id=posted", "", GRAPH).0, 201);
