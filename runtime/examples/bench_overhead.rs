@@ -50,7 +50,10 @@ fn plan(leaves: u32) -> Part {
     Part {
         version: VERSION,
         names: vec!["leaf".into(), "sum".into()],
-        templates: vec![template("one", program(0, one)), template("add", program(2, Op::Binary(Binary::Add)))],
+        templates: vec![
+            template("one", program(0, one)),
+            template("add", program(2, Op::Binary(Binary::Add))),
+        ],
         blocks,
         outputs: vec![Output {
             name: "total".into(),
@@ -88,7 +91,9 @@ async fn remote(client: &mut Client, id: String, bytes: &[u8], leaves: u32) -> D
 
 async fn local(engine: &Embedded, id: String, part: Part, leaves: u32) -> Duration {
     let from = Instant::now();
-    let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(&id, "", 0, false)) else { panic!("job {id} is new") };
+    let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(&id, "", 0, false)) else {
+        panic!("job {id} is new")
+    };
     let mut following = Following::local(&engine.hub, job);
     engine.hub.with(|s| s.add_part(job, part));
     loop {
@@ -113,11 +118,9 @@ impl Drop for Process {
 fn start(args: &[&str]) -> (Process, String) {
     let me = std::env::current_exe().expect("a path");
     let binary = me.ancestors().nth(2).expect("target/<profile>").join("dask-runtime");
-    let mut child = Command::new(&binary)
-        .args(args)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("{}: {e}; build it with `cargo build --release -p dask-runtime`", binary.display()));
+    let mut child = Command::new(&binary).args(args).stdout(Stdio::piped()).spawn().unwrap_or_else(|e| {
+        panic!("{}: {e}; build it with `cargo build --release -p dask-runtime`", binary.display())
+    });
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
     (Process(child), line)
@@ -129,7 +132,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn report(name: &str, times: Vec<Duration>, tasks: usize) {
-    let all: Vec<String> = times.iter().map(|t| format!("{:.2}", t.as_secs_f64() * 1e6 / tasks as f64)).collect();
+    let all: Vec<String> =
+        times.iter().map(|t| format!("{:.2}", t.as_secs_f64() * 1e6 / tasks as f64)).collect();
     let mid = median(times).as_secs_f64() * 1e6 / tasks as f64;
     println!("{name:<44} {mid:>8.2} µs/task   ({})", all.join(" "));
 }
@@ -146,7 +150,8 @@ fn main() {
 
     runtime.block_on(async {
         let (threads, memory_limit) = embedded::defaults();
-        let engine = Embedded::start(embedded::Options { threads, memory_limit, data_dirs: vec![] }).expect("an engine");
+        let engine = Embedded::start(embedded::Options { threads, memory_limit, data_dirs: vec![] })
+            .expect("an engine");
         let mut times = vec![];
         for n in 0..=repetitions {
             times.push(local(&engine, format!("many-{n}"), part.clone(), leaves).await);

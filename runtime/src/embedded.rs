@@ -134,7 +134,11 @@ mod tests {
     fn sum(leaves: u32, len: i64) -> Part {
         let template = |name: &str, inputs: u32, op: Op| Template {
             name: name.into(),
-            body: Body::Program(Program { inputs, args: 0, body: vec![Instr { op, of: (0..inputs).collect() }] }),
+            body: Body::Program(Program {
+                inputs,
+                args: 0,
+                body: vec![Instr { op, of: (0..inputs).collect() }],
+            }),
             nbytes: 0,
         };
         let ones = Op::Full { dtype: DType::Int64, value: Scalar::Int(1), shape: vec![Int::Lit(len)] };
@@ -160,7 +164,9 @@ mod tests {
     }
 
     fn submit(engine: &Embedded, id: &str, part: Part) -> Following {
-        let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(id, "", 0, false)) else { panic!("{id} is new") };
+        let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(id, "", 0, false)) else {
+            panic!("{id} is new")
+        };
         let following = Following::local(&engine.hub, job);
         engine.hub.with(|s| s.add_part(job, part));
         following
@@ -191,9 +197,14 @@ mod tests {
             let (values, event) = end(submit(&engine, id, sum(leaves, len))).await;
             let JobEvent::Done(progress) = event else { panic!("{event:?}") };
             assert_eq!(progress.runs.values().sum::<u64>(), u64::from(2 * leaves - 1));
-            assert_eq!((progress.done, progress.tasks), (u64::from(2 * leaves - 1), u64::from(2 * leaves - 1)));
+            assert_eq!(
+                (progress.done, progress.tasks),
+                (u64::from(2 * leaves - 1), u64::from(2 * leaves - 1))
+            );
             let total = values[0].array().unwrap().to_contiguous();
-            assert!(values.len() == 1 && total.as_slice::<i64>().unwrap().iter().all(|n| *n == i64::from(leaves)));
+            assert!(
+                values.len() == 1 && total.as_slice::<i64>().unwrap().iter().all(|n| *n == i64::from(leaves))
+            );
         }
         // Everything was given up when its job was over.
         let stats = engine.engine.stats();
@@ -212,7 +223,10 @@ mod tests {
         });
         let (_, event) = end(submit(&engine, "bad", part)).await;
         let JobEvent::Failed { refused: false, error, .. } = event else { panic!("{event:?}") };
-        assert!(error.contains("('sum', 0)") && error.contains("('ones', 1): int64 [3], 24 bytes"), "{error}");
+        assert!(
+            error.contains("('sum', 0)") && error.contains("('ones', 1): int64 [3], 24 bytes"),
+            "{error}"
+        );
         assert!(matches!(end(good).await.1, JobEvent::Done(_)));
     }
 

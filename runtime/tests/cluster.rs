@@ -68,7 +68,8 @@ fn a_cluster_yields_the_same_bytes_as_one_process() {
     let _workers = ["a", "b"].map(|name| worker(&scheduler, name, dir.path(), &[]));
     let together = succeed(command(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp]));
     assert_eq!(alone, together);
-    let summary = json(&succeed(command(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp, "--json"])));
+    let summary =
+        json(&succeed(command(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp, "--json"])));
     assert_eq!(runs(&summary), summary["tasks"].as_u64().unwrap(), "{summary}");
     let shown = summary["outputs"]["y"]["print"].as_str().unwrap();
     assert!(alone.contains(shown), "{shown}");
@@ -82,7 +83,8 @@ fn a_killed_worker_costs_only_what_it_held() {
     let alone = succeed(command(dir.path(), &["run", file, "--json"]));
     let scheduler = scheduler();
     let mut workers = ["a", "b"].map(|name| worker(&scheduler, name, dir.path(), &[]));
-    let job = start(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp, "--job-id", "long", "--json"]);
+    let job =
+        start(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp, "--job-id", "long", "--json"]);
     part_done(&scheduler, "long");
     workers[0].child.kill().unwrap();
     let summary = json(&succeed(job.wait_with_output().unwrap()));
@@ -98,7 +100,8 @@ fn a_worker_that_is_told_to_end_loses_nothing() {
     let alone = succeed(command(dir.path(), &["run", file, "--json"]));
     let scheduler = scheduler();
     let mut workers = ["a", "b"].map(|name| worker(&scheduler, name, dir.path(), &["--grace", "100"]));
-    let job = start(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp, "--job-id", "long", "--json"]);
+    let job =
+        start(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp, "--job-id", "long", "--json"]);
     part_done(&scheduler, "long");
     workers[0].signal("TERM");
     assert_eq!(workers[0].exit_code(), Some(0));
@@ -121,7 +124,8 @@ fn workers_retired_over_http_hand_over_what_they_hold() {
     let (status, body) = scheduler.post("/api/v1/retire_workers", "", r#"{"n": 1}"#);
     assert_eq!(status, 200, "{body}");
     let retired = json(&body);
-    let names: Vec<&str> = retired.as_object().unwrap().values().map(|w| w["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        retired.as_object().unwrap().values().map(|w| w["name"].as_str().unwrap()).collect();
     assert!(names == ["a"] || names == ["b"], "{retired}");
     let gone = usize::from(names == ["b"]);
     assert_eq!(workers[gone].exit_code(), Some(0));
@@ -143,7 +147,10 @@ fn a_job_id_is_computed_once() {
     assert_eq!(first["outputs"], second["outputs"]);
     assert_eq!(scheduler.json("/api/v1/jobs/once")["runs"], ran, "nothing was computed again");
     let other = write(dir.path(), "other.yaml", SMALL.replace("seed: 42", "seed: 43"));
-    let refused = command(dir.path(), &["submit", other.to_str().unwrap(), "--scheduler", &scheduler.tcp, "--job-id", "once"]);
+    let refused = command(
+        dir.path(),
+        &["submit", other.to_str().unwrap(), "--scheduler", &scheduler.tcp, "--job-id", "once"],
+    );
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("another document"), "{}", text(&refused.stderr));
 }
@@ -154,7 +161,10 @@ fn a_detached_job_is_picked_up_later() {
     let file = write(dir.path(), "graph.yaml", SMALL.replace("  y: print", "  y: {npy: y.npy}"));
     let file = file.to_str().unwrap();
     let scheduler = scheduler();
-    let detached = command(dir.path(), &["submit", file, "--scheduler", &scheduler.tcp, "--detach", "--job-id", "later"]);
+    let detached = command(
+        dir.path(),
+        &["submit", file, "--scheduler", &scheduler.tcp, "--detach", "--job-id", "later"],
+    );
     assert_eq!(succeed(detached), "later\n");
     let _worker = worker(&scheduler, "a", dir.path(), &[]);
     wait("the job", || (scheduler.json("/api/v1/jobs/later")["state"] == "done").then_some(()));
@@ -168,7 +178,11 @@ fn a_detached_job_is_picked_up_later() {
 
 /// A plan by hand: one task adds a block of 2 and a block of 3 elements, which fails.
 fn failing() -> Vec<u8> {
-    let full = |n: i64| Op::Full { dtype: DType::Float64, value: Scalar::Float(1.0), shape: vec![dask_plan::program::Int::Lit(n)] };
+    let full = |n: i64| Op::Full {
+        dtype: DType::Float64,
+        value: Scalar::Float(1.0),
+        shape: vec![dask_plan::program::Int::Lit(n)],
+    };
     let template = |name: &str, inputs: u32, op: Op| Template {
         name: name.into(),
         body: Body::Program(Program { inputs, args: 0, body: vec![Instr { op, of: (0..inputs).collect() }] }),
@@ -212,7 +226,10 @@ fn a_failing_job_fails_alone_and_says_where() {
     let bad = write(dir.path(), "bad.plan", failing());
     let scheduler = scheduler();
     let _workers = ["a", "b"].map(|name| worker(&scheduler, name, dir.path(), &[]));
-    let good = start(dir.path(), &["submit", good.to_str().unwrap(), "--scheduler", &scheduler.tcp, "--job-id", "good", "--json"]);
+    let good = start(
+        dir.path(),
+        &["submit", good.to_str().unwrap(), "--scheduler", &scheduler.tcp, "--job-id", "good", "--json"],
+    );
     part_done(&scheduler, "good");
     let bad = command(dir.path(), &["submit", bad.to_str().unwrap(), "--scheduler", &scheduler.tcp]);
     assert_eq!(bad.status.code(), Some(1));
@@ -230,7 +247,10 @@ fn a_broken_plan_is_refused() {
     let plan = failing();
     let scheduler = scheduler();
     let _worker = worker(&scheduler, "a", dir.path(), &[]);
-    for (name, bytes) in [("cut", plan[..plan.len() / 2].to_vec()), ("huge", [&plan[..2], &[0xdd, 255, 255, 255, 255]].concat())] {
+    for (name, bytes) in [
+        ("cut", plan[..plan.len() / 2].to_vec()),
+        ("huge", [&plan[..2], &[0xdd, 255, 255, 255, 255]].concat()),
+    ] {
         let file = write(dir.path(), name, bytes);
         let refused = command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]);
         assert_eq!(refused.status.code(), Some(2), "{name}: {}", text(&refused.stderr));
@@ -242,7 +262,8 @@ fn tasks_are_explained() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "graph.yaml", SMALL);
     let scheduler = scheduler();
-    let detach = ["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp, "--detach", "--job-id", "stuck"];
+    let detach =
+        ["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp, "--detach", "--job-id", "stuck"];
     // Without a worker nothing runs.
     succeed(command(dir.path(), &detach));
     wait("the plan", || (done(&scheduler, "stuck").1 > 0).then_some(()));

@@ -23,7 +23,10 @@ fn run_prints_writes_and_summarises() {
     let file = write(dir.path(), "graph.yaml", GRAPH);
     let out = command(dir.path(), &["run", file.to_str().unwrap()]);
     assert!(text(&out.stderr).contains("tasks in "), "{}", text(&out.stderr));
-    assert_eq!(succeed(out), "y:\n[ 0.   2.5  5.   7.5 10.  12.5 15.  17.5 20.  22.5 25.  27.5]\ns:\n165.0\n");
+    assert_eq!(
+        succeed(out),
+        "y:\n[ 0.   2.5  5.   7.5 10.  12.5 15.  17.5 20.  22.5 25.  27.5]\ns:\n165.0\n"
+    );
     let written: Value = serde_json::from_slice(&std::fs::read(dir.path().join("y.json")).unwrap()).unwrap();
     assert_eq!(written[11], json!(27.5));
     let npy = std::fs::read(dir.path().join("y.npy")).unwrap();
@@ -36,7 +39,9 @@ fn run_prints_writes_and_summarises() {
 fn json_is_one_object() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "graph.yaml", GRAPH);
-    let summary: Value = serde_json::from_str(&succeed(command(dir.path(), &["run", file.to_str().unwrap(), "--json"]))).unwrap();
+    let summary: Value =
+        serde_json::from_str(&succeed(command(dir.path(), &["run", file.to_str().unwrap(), "--json"])))
+            .unwrap();
     assert_eq!(summary["outputs"]["s"]["json"], json!(165.0));
     assert_eq!(runs(&summary), summary["tasks"].as_u64().unwrap());
     for number in ["seconds", "tasks_per_second", "bytes_peak"] {
@@ -47,13 +52,18 @@ fn json_is_one_object() {
 #[test]
 fn bad_input_ends_with_2_and_names_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
-    let formula = |f: &str| format!("{{version: 1, arrays: {{x: 'arange(6)', y: '{f}'}}, outputs: {{y: print}}}}");
+    let formula =
+        |f: &str| format!("{{version: 1, arrays: {{x: 'arange(6)', y: '{f}'}}, outputs: {{y: print}}}}");
     for (name, content, named) in [
-        ("operator.yaml", formula("tahn(x)").into_bytes(), "tanh"),
+        ("operator.yaml", formula("tanhh(x)").into_bytes(), "tanh`?"),
         ("shapes.yaml", formula("x + arange(5)").into_bytes(), "broadcast"),
         ("missing.yaml", formula("x + z").into_bytes(), "z"),
         ("future.yaml", b"{version: 99, arrays: {}, outputs: {}}".to_vec(), "99"),
-        ("file.yaml", b"{version: 1, arrays: {x: {npy: none.npy}}, outputs: {x: print}}".to_vec(), "none.npy"),
+        (
+            "file.yaml",
+            b"{version: 1, arrays: {x: {npy: none.npy}}, outputs: {x: print}}".to_vec(),
+            "none.npy",
+        ),
         ("outside.yaml", b"{version: 1, arrays: {x: {npy: ../x.npy}}, outputs: {x: print}}".to_vec(), ".."),
         ("bytes.yaml", vec![0xff, 0xfe, 0x00], "UTF-8"),
         ("plan", vec![0x81, 0xa5, 0x6e, 0x61, 0x6d, 0x65, 0x73, 0xdd, 0xff, 0xff, 0xff, 0xff], "plan"),
@@ -68,9 +78,17 @@ fn bad_input_ends_with_2_and_names_what_is_wrong() {
     }
     let none = command(dir.path(), &["run", "none.yaml"]);
     assert!(none.status.code() == Some(2) && text(&none.stderr).contains("none.yaml"));
-    let many = write(dir.path(), "many.yaml", "{version: 1, arrays: {x: {ones: {shape: [1000], chunks: 1}}}, outputs: {x: {npy: a.npy}}}");
+    let many = write(
+        dir.path(),
+        "many.yaml",
+        "{version: 1, arrays: {x: {ones: {shape: [1000], chunks: 1}}}, outputs: {x: {npy: a.npy}}}",
+    );
     let many = command(dir.path(), &["run", many.to_str().unwrap(), "--max-tasks", "10"]);
-    assert!(many.status.code() == Some(2) && text(&many.stderr).contains("--max-tasks"), "{}", text(&many.stderr));
+    assert!(
+        many.status.code() == Some(2) && text(&many.stderr).contains("--max-tasks"),
+        "{}",
+        text(&many.stderr)
+    );
 }
 
 #[test]
@@ -113,7 +131,13 @@ outputs:
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
     assert!(line.starts_with("serving http://"), "{line}");
-    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 

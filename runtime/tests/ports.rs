@@ -24,7 +24,8 @@ fn garbage_never_hurts_and_strangers_are_counted() {
         answer
     };
     // distributed's first message: bytes that follow, frames, their lengths, the frames.
-    let body: Vec<u8> = [&2u64.to_le_bytes()[..], &1u64.to_le_bytes(), &3u64.to_le_bytes(), b"\x80", b"\x81\xa1a"].concat();
+    let body: Vec<u8> =
+        [&2u64.to_le_bytes()[..], &1u64.to_le_bytes(), &3u64.to_le_bytes(), b"\x80", b"\x81\xa1a"].concat();
     let distributed = [&(body.len() as u64).to_le_bytes()[..], &body].concat();
     assert!(handshake(&distributed).is_empty());
     assert!(handshake(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").is_empty());
@@ -43,7 +44,8 @@ fn garbage_never_hurts_and_strangers_are_counted() {
         (distributed == 1.0 && unknown == 6.0).then_some(())
     });
     let file = write(dir.path(), "graph.yaml", GRAPH);
-    let out = succeed(command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]));
+    let out =
+        succeed(command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]));
     assert_eq!(out, "x:\n45\n");
 }
 
@@ -73,7 +75,11 @@ fn jobs_can_be_posted_but_not_by_foreign_pages() {
     let _worker = worker(&scheduler, "a", dir.path(), &[]);
     let (status, body) = scheduler.post("/api/v1/jobs?id=posted", "Origin: http://evil.example\r\n", GRAPH);
     assert_eq!(status, 403, "{body}");
-    let (status, body) = scheduler.post("/api/v1/jobs?id=posted", "", "version: 1\narrays: {x: 'nope(1)'}\n");
+    let (status, body) = scheduler.post(
+        "/api/v1/jobs?id=posted",
+        "",
+        "{version: 1, arrays: {x: 'nope(1)'}, outputs: {x: print}}",
+    );
     assert!(status == 400 && body.contains("nope"), "{status} {body}");
     assert_eq!(scheduler.json("/api/v1/jobs"), serde_json::json!({"jobs": []}));
     assert_eq!(scheduler.post("/api/v1/jobs?id=posted", "", GRAPH).0, 201);
@@ -88,7 +94,8 @@ fn a_port_in_use_is_a_clear_error() {
     let port = taken.local_addr().unwrap().port().to_string();
     for option in ["--port", "--http-port"] {
         let other = if option == "--port" { "--http-port" } else { "--port" };
-        let out = Command::new(common::BINARY).args(["scheduler", option, &port, other, "0"]).output().unwrap();
+        let out =
+            Command::new(common::BINARY).args(["scheduler", option, &port, other, "0"]).output().unwrap();
         assert_eq!(out.status.code(), Some(2));
         assert!(text(&out.stderr).contains(option), "{}", text(&out.stderr));
     }

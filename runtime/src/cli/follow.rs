@@ -10,6 +10,12 @@ use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Listens for Ctrl-C from now on, which would end the process otherwise.
+pub(super) fn interrupt() -> Result<Signal> {
+    signal(SignalKind::interrupt()).map_err(Failure::failed)
+}
 
 /// Shows progress, takes results, writes outputs and the summary. Ctrl-C cancels the job.
 pub(super) async fn follow(
@@ -17,12 +23,13 @@ pub(super) async fn follow(
     data_dirs: Vec<PathBuf>,
     as_json: bool,
     from: Instant,
+    interrupt: &mut Signal,
 ) -> Result {
     let mut display = Display::new(as_json);
     let mut outputs = Outputs::new(data_dirs);
     let result = tokio::select! {
         result = gather(&mut following, &mut outputs, &mut display) => result,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        _ = interrupt.recv() => Err(Failure::Interrupted),
     };
     let progress = match result {
         Ok(progress) => progress,

@@ -71,6 +71,16 @@ impl Outputs {
         Ok(())
     }
 
+    /// Finds wrong paths before any work.
+    pub(super) fn check(&self, outputs: &[Output]) -> Result {
+        for output in outputs {
+            if let Sink::Npy { path } | Sink::Json { path: Some(path) } = &output.to {
+                self.resolve(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn resolve(&self, path: &str) -> Result<PathBuf> {
         dask_array::io::output_path(path, &self.context).map_err(Failure::input)
     }

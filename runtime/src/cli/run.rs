@@ -1,6 +1,7 @@
 //! `dask-runtime run`: a graph in this process.
 
 use super::args::Run;
+use super::outputs::Outputs;
 use super::{Failure, Result, block_on, follow, input};
 use crate::client::Following;
 use crate::embedded::{self, Embedded};
@@ -11,6 +12,8 @@ pub(super) fn run(options: Run) -> Result {
     let from = Instant::now();
     let data_dirs = input::data_dirs(&options.data)?;
     let parts = input::parts(input::read(&options.file)?, &data_dirs, options.limits.max_tasks)?;
+    let outputs = Outputs::new(data_dirs.clone());
+    parts.iter().try_for_each(|part| outputs.check(&part.outputs))?;
     let (cores, memory) = embedded::defaults();
     let settings = embedded::Options {
         threads: options.threads.map_or(cores, usize::from),
@@ -18,6 +21,7 @@ pub(super) fn run(options: Run) -> Result {
         data_dirs: data_dirs.clone(),
     };
     block_on(0, async move {
+        let mut interrupt = follow::interrupt()?;
         let engine = Embedded::start(settings).map_err(Failure::failed)?;
         if options.http {
             let address = crate::http::scheduler(&engine.hub, "127.0.0.1", options.http_port)
@@ -32,6 +36,6 @@ pub(super) fn run(options: Run) -> Result {
             engine.hub.with(|state| state.add_part(job, part));
         }
         engine.hub.with(|state| state.complete(job));
-        follow::follow(following, data_dirs, options.json, from).await
+        follow::follow(following, data_dirs, options.json, from, &mut interrupt).await
     })
 }

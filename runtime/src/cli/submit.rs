@@ -13,8 +13,9 @@ pub(super) fn submit(options: Submit) -> Result {
     if let Some(id) = options.attach {
         return block_on(0, async move {
             let mut client = connect(&options.to.scheduler).await?;
+            let mut interrupt = follow::interrupt()?;
             client.attach(&id).await.map_err(refused)?;
-            follow::follow(client.follow(id), data_dirs, options.json, from).await
+            follow::follow(client.follow(id), data_dirs, options.json, from, &mut interrupt).await
         });
     }
     let Some(file) = &options.file else { return Err(Failure::Input("no graph document given".into())) };
@@ -25,6 +26,7 @@ pub(super) fn submit(options: Submit) -> Result {
     let id = options.job_id.unwrap_or_else(new_id);
     block_on(0, async move {
         let mut client = connect(&options.to.scheduler).await?;
+        let mut interrupt = follow::interrupt()?;
         let submit = message::Submit {
             id: id.clone(),
             priority: options.priority,
@@ -38,7 +40,7 @@ pub(super) fn submit(options: Submit) -> Result {
             return Ok(());
         }
         eprintln!("job {id}");
-        follow::follow(client.follow(id), data_dirs, options.json, from).await
+        follow::follow(client.follow(id), data_dirs, options.json, from, &mut interrupt).await
     })
 }
 

@@ -56,17 +56,11 @@ async fn check_idle(State(hub): Shared) -> Json<Value> {
     Json(json!({"idle_since": hub.with(|s| s.idle_since())}))
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Retire {
     n: usize,
     workers: Vec<String>,
-}
-
-impl Default for Retire {
-    fn default() -> Retire {
-        Retire { n: 0, workers: vec![] }
-    }
 }
 
 /// Retires `n` workers of the scheduler's choice, or those named by address or name; answers when they hold nothing that

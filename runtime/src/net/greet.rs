@@ -30,7 +30,7 @@ pub enum Stranger {
     )]
     Distributed,
     /// Speaks something else, or nothing.
-    #[error("not a peer of this protocol: it began with {0:?}")]
+    #[error("not a peer of this protocol: it began with \"{0}\"")]
     Unknown(String),
     /// Speaks a version that we do not.
     #[error("it speaks protocol {}.{}, this process {}.{}; {}", .0.0, .0.1, VERSION.0, VERSION.1, advice(*.0))]
@@ -90,11 +90,12 @@ pub async fn connect(address: &Address, hello: &Hello, limits: Limits) -> Result
     }
 }
 
-/// Reads the hello of a connection that was accepted. Its answer goes out through [`answer`].
+/// Reads the hello of a connection that was accepted. Its answer goes out through [`answer`]. The caller sets the
+/// reader's limits to what such a peer may send.
 ///
 /// # Errors
 /// Tells who it is instead.
-pub async fn accept(stream: TcpStream, limits: Limits) -> Result<(Hello, Greeted), Stranger> {
+pub async fn accept(stream: TcpStream) -> Result<(Hello, Greeted), Stranger> {
     stream.set_nodelay(true).map_err(Error::from)?;
     let (mut read, mut write) = stream.into_split();
     let mut first = [0; 8];
@@ -116,7 +117,7 @@ pub async fn accept(stream: TcpStream, limits: Limits) -> Result<(Hello, Greeted
         let _ = write.write_all(&opening(&Verdict::Refused { reason })?).await;
         return Err(stranger);
     }
-    let mut reader = Reader::new(read, limits);
+    let mut reader = Reader::new(read, Limits::GREETING);
     match tokio::time::timeout(PATIENCE, reader.frame::<Hello>()).await {
         Ok(hello) => Ok((hello?.message, Greeted { reader, writer: write })),
         Err(_) => Err(Error::Protocol("a greeting that does not end".into()).into()),
@@ -170,7 +171,7 @@ async fn stranger(first: &[u8; 8], read: &mut OwnedReadHalf) -> Stranger {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(32)]).into_owned()
+    bytes[..bytes.len().min(32)].escape_ascii().to_string()
 }
 
 /// A message of `distributed` begins with the bytes of what follows, the number of frames, and their lengths, as

@@ -126,6 +126,7 @@ fn same(what: &str, a: usize, b: usize) -> Result<(), String> {
 }
 
 /// Scheduler to worker.
+#[allow(clippy::large_enum_variant, reason = "made and taken apart one at a time")]
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToWorker {
@@ -251,6 +252,7 @@ impl Orders {
 }
 
 /// Worker to scheduler.
+#[allow(clippy::large_enum_variant, reason = "made and taken apart one at a time")]
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FromWorker {

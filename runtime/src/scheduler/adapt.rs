@@ -17,7 +17,7 @@ impl State {
     pub fn adaptive_target(&self) -> u64 {
         let jobs = self.core.jobs().into_iter().filter_map(|job| self.core.job_stats(job));
         let classes: Vec<_> = jobs.flat_map(|j| j.classes).collect();
-        let mean = |nanos: u64, runs: u64| if runs == 0 { 500_000_000 } else { nanos / runs };
+        let mean = |nanos: u64, runs: u64| nanos.checked_div(runs).unwrap_or(500_000_000);
         let ready: u64 =
             classes.iter().map(|c| c.counts.ready.saturating_mul(mean(c.nanos, c.computed))).sum();
         target(&self.core.workers(), self.core.counts(), ready)

@@ -52,7 +52,7 @@ pub async fn tick(hub: std::sync::Weak<Hub>) {
 }
 
 async fn connection(hub: Arc<Hub>, stream: TcpStream, from: std::net::SocketAddr) {
-    let (hello, greeted) = match greet::accept(stream, Limits::with_payload(REPORT_PAYLOAD)).await {
+    let (hello, greeted) = match greet::accept(stream).await {
         Ok(accepted) => accepted,
         Err(stranger) => {
             hub.with(|state| {
@@ -83,6 +83,7 @@ async fn refuse(mut greeted: Greeted, reason: String) -> Result<(), Error> {
 
 async fn worker(hub: &Arc<Hub>, hello: WorkerHello, greeted: Greeted) -> Result<(), Error> {
     let Greeted { mut reader, writer } = greeted;
+    reader.limit(Limits::with_payload(REPORT_PAYLOAD));
     let name = hello.name.clone();
     // The welcome goes out through the same queue as the orders, and before them.
     let sender = Sender::new(writer);
@@ -143,6 +144,7 @@ struct Incoming {
 
 async fn client(hub: &Arc<Hub>, greeted: Greeted) -> Result<(), Error> {
     let Greeted { mut reader, mut writer } = greeted;
+    reader.limit(Limits::CONTROL);
     greet::answer(&mut writer, &Verdict::Welcome { agent: agent(), worker: None }).await?;
     hub.with(|state| {
         state.counts.clients += 1;
@@ -171,9 +173,6 @@ async fn converse(
             Err(Error::Closed) => return Ok(()),
             frame => frame?,
         };
-        if !frame.payloads.is_empty() {
-            return Err(Error::Protocol("a client sends no payloads".into()));
-        }
         match frame.message {
             FromClient::Submit(submit) => submitted(hub, sender, submit, incoming, &mut numbers)?,
             FromClient::Plan(bytes) => {

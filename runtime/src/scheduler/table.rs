@@ -257,11 +257,13 @@ impl Table {
 fn parse_key(key: &str) -> Option<(String, Vec<u32>)> {
     let key = key.trim();
     let unquote = |s: &str| s.trim().trim_matches(['\'', '"']).to_string();
-    let numbers = |s: &str| s.split(',').map(|n| n.trim().parse().ok()).collect::<Option<Vec<u32>>>();
+    let numbers = |s: &str| match s.trim().trim_end_matches(',') {
+        "" => Some(vec![]),
+        s => s.split(',').map(|n| n.trim().parse().ok()).collect::<Option<Vec<u32>>>(),
+    };
     if let Some(inner) = key.strip_prefix('(').and_then(|k| k.strip_suffix(')')) {
         let (name, index) = inner.split_once(',')?;
-        let index = index.trim().trim_end_matches(',');
-        return Some((unquote(name), if index.is_empty() { vec![] } else { numbers(index)? }));
+        return Some((unquote(name), numbers(index)?));
     }
     match key.strip_suffix(')').and_then(|k| k.split_once('(')) {
         Some((name, index)) => Some((unquote(name), numbers(index)?)),
@@ -306,9 +308,14 @@ mod tests {
             (0..3).map(|t| table.key(t)).collect::<Vec<_>>(),
             ["('x', 0, 1)", "('x', 1, 0)", "'total'"]
         );
-        for (key, task) in
-            [("('x', 1, 0)", Some(1)), ("x(0, 1)", Some(0)), ("total", Some(2)), ("x", None), ("y", None)]
-        {
+        for (key, task) in [
+            ("('x', 1, 0)", Some(1)),
+            ("x(0, 1)", Some(0)),
+            ("total", Some(2)),
+            ("total()", Some(2)),
+            ("x", None),
+            ("y", None),
+        ] {
             assert_eq!(table.find(key), task, "{key}");
         }
         assert_eq!(table.row(1).unwrap().args.iter().collect::<Vec<_>>(), [-8]);

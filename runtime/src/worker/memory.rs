@@ -88,7 +88,9 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "gi" | "gib" => 1024.0 * 1024.0 * 1024.0,
         "ti" | "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
         _ => {
-            return Err(format!("{text:?} is not an amount of memory; write bytes, or such as 4GiB or 500MB"));
+            return Err(format!(
+                "{text:?} is not an amount of memory; write bytes, or such as 4GiB or 500MB"
+            ));
         }
     };
     match number.trim().parse::<f64>() {

@@ -245,7 +245,7 @@ async fn accept(listener: TcpListener, status: Arc<Status>) {
         };
         let status = Arc::clone(&status);
         tokio::spawn(async move {
-            let (hello, mut greeted) = match greet::accept(stream, serve::LIMITS).await {
+            let (hello, mut greeted) = match greet::accept(stream).await {
                 Ok(accepted) => accepted,
                 Err(stranger) => {
                     tracing::warn!(%from, %stranger, "closed a connection");

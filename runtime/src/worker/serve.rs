@@ -25,7 +25,7 @@ pub struct Served {
 }
 
 /// What a peer may send: it only asks.
-pub const LIMITS: Limits = Limits { control: 64 << 20, payload: 0 };
+const LIMITS: Limits = Limits { control: 64 << 20, payload: 0 };
 
 /// Answers one peer until it goes away.
 ///
@@ -37,6 +37,7 @@ pub async fn peer(
     mut reader: Reader<OwnedReadHalf>,
     sender: Sender,
 ) -> Result<(), Error> {
+    reader.limit(LIMITS);
     loop {
         let get: Get = match reader.frame().await {
             Ok(frame) => frame.message,

@@ -36,7 +36,9 @@ impl Server {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let find = |scheme: &str| line.split_whitespace().find_map(|w| w.strip_prefix(scheme)).unwrap_or_else(|| panic!("{line:?}"));
+        let find = |scheme: &str| {
+            line.split_whitespace().find_map(|w| w.strip_prefix(scheme)).unwrap_or_else(|| panic!("{line:?}"))
+        };
         Server { tcp: find("tcp://").into(), http: find("http://").into(), child }
     }
 
@@ -51,7 +53,10 @@ impl Server {
 
     /// A page: status and body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        request(&self.http, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http))
+        request(
+            &self.http,
+            &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http),
+        )
     }
 
     pub(crate) fn json(&self, path: &str) -> Value {
@@ -62,14 +67,20 @@ impl Server {
 
     pub(crate) fn post(&self, path: &str, headers: &str, body: &str) -> (u16, String) {
         let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n", self.http);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n",
+            self.http
+        );
         request(&self.http, &format!("{head}{headers}\r\n{body}"))
     }
 
     /// A sample of /metrics.
     pub(crate) fn metric(&self, sample: &str) -> f64 {
         let (_, text) = self.get("/metrics");
-        let line = text.lines().find_map(|l| l.strip_prefix(sample)).unwrap_or_else(|| panic!("no {sample} in {text}"));
+        let line = text
+            .lines()
+            .find_map(|l| l.strip_prefix(sample))
+            .unwrap_or_else(|| panic!("no {sample} in {text}"));
         line.trim().parse().unwrap()
     }
 }
@@ -127,7 +138,13 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 /// The output of a command that must succeed.
 pub(crate) fn succeed(output: Output) -> String {
-    assert!(output.status.success(), "{:?}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{:?}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     text(&output.stdout)
 }
 
