@@ -32,9 +32,16 @@ def numpy_result(name: str, *operands: np.ndarray) -> np.ndarray | None:
     return result if result.dtype.name in DTYPES else None
 
 
-def ulps(want: np.ndarray) -> float:
-    """The tolerance for a result."""
-    return COMPLEX_ULPS if want.dtype.kind == "c" else 4
+def compare(got: np.ndarray, want: np.ndarray, what: str) -> None:
+    """Floats to 4 ulp; complex numbers to some of their magnitude or of one, where terms of that size cancel."""
+    if want.dtype.kind != "c":
+        assert_close(got, want, what)
+        return
+    assert got.dtype == want.dtype, what
+    finite = np.isfinite(want)
+    np.testing.assert_array_equal(got[~finite], want[~finite], err_msg=what)
+    tolerance = COMPLEX_ULPS * np.finfo(want.dtype).eps
+    np.testing.assert_allclose(got[finite], want[finite], rtol=tolerance, atol=tolerance, err_msg=what)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -46,7 +53,7 @@ def test_unary(engine: Engine, dtype: str) -> None:
     arrays = {"x": engine.source("x", x, random_chunks(rng, x.shape))}
     got = engine.arrays(arrays | {f"r_{n}": f"{n}(x)" for n in want}, [f"r_{n}" for n in want])
     for name, w in want.items():
-        assert_close(got[f"r_{name}"], w, f"{name}({dtype})", ulps(w))
+        compare(got[f"r_{name}"], w, f"{name}({dtype})")
 
 
 @pytest.mark.parametrize("right", DTYPES)
@@ -56,21 +63,31 @@ def test_binary(engine: Engine, left: str, right: str) -> None:
     rng = np.random.default_rng([DTYPES.index(left), DTYPES.index(right)])
     a = random_array(rng, left, (9, 31), special=True)
     b = random_array(rng, right, (9, 1) if rng.random() < 0.3 else (31,), special=True)
-    want = {}
+    want, operands = {}, {}
     for name in BINARY:
-        if name == "power" and b.dtype.kind in "iu":
-            b = np.abs(b) if b.dtype.kind == "i" else b
-            b[b < 0] = 1
-        if (w := numpy_result(name, a, b)) is not None:
-            want[name] = (w, b.copy())
-    arrays: dict = {"a": engine.source("a", a, random_chunks(rng, a.shape))}
-    b_chunks = random_chunks(rng, b.shape)
-    for name, (_, operand) in want.items():
-        arrays[f"b_{name}"] = engine.source(f"b_{name}", operand, b_chunks)
-        arrays[f"r_{name}"] = f"{name}(a, b_{name})"
+        pair = suited(name, a, b)
+        if (w := numpy_result(name, *pair)) is not None:
+            want[name], operands[name] = w, pair
+    chunks = [random_chunks(rng, a.shape), random_chunks(rng, b.shape)]
+    arrays: dict = {}
+    for name, pair in operands.items():
+        for i, side in enumerate("ab"):
+            arrays[f"{side}_{name}"] = engine.source(f"{side}_{name}", pair[i], chunks[i])
+        arrays[f"r_{name}"] = f"{name}(a_{name}, b_{name})"
     got = engine.arrays(arrays, [f"r_{n}" for n in want])
-    for name, (w, _) in want.items():
-        assert_close(got[f"r_{name}"], w, f"{name}({left}, {right})", ulps(w))
+    for name, w in want.items():
+        compare(got[f"r_{name}"], w, f"{name}({left}, {right})")
+
+
+def suited(name: str, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Operands on which the function is defined, and not so ill-conditioned that numpy's own digits are noise."""
+    if name == "power" and b.dtype.kind == "i":
+        b = np.where(b < 0, 1, b).astype(b.dtype)
+    if name in ("power", "float_power") and "c" in (a.dtype.kind, b.dtype.kind):
+        a, b = (np.where(np.abs(x) < 4, x, 2).astype(x.dtype) for x in (a, b))
+    if name.startswith("logaddexp"):
+        a, b = (np.abs(x).astype(x.dtype) for x in (a, b))
+    return a, b
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -163,7 +163,9 @@ def test_links_out_of_the_data_folder_are_refused(engine: Engine, tmp_path_facto
     np.save(outside / "x.npy", np.zeros(3))
     (engine.folder / "link.npy").symlink_to(outside / "x.npy")
     refused(engine, {"npy": {"path": "link.npy"}}, "link.npy", "--data-dir")
-    document = engine.document({"x": {"npy": {"path": "link.npy"}}, "s": "x.sum()"}, {"s": "print"})
+    absolute = str(outside / "x.npy")
+    refused(engine, {"npy": {"path": absolute}}, absolute, "--data-dir")
+    document = engine.document({"x": {"npy": {"path": absolute}}, "s": "x.sum()"}, {"s": "print"})
     done = engine.call("run", document, "--data-dir", str(engine.folder), "--data-dir", str(outside))
     assert done.returncode == 0, done.stderr
     shutil.rmtree(outside)

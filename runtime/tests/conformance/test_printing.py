@@ -15,7 +15,7 @@ def test_printing(engine: Engine, dtype: str) -> None:
         x = random_array(rng, dtype, shape, special=bool(i % 2))
         chunks = [max(1, (n + 2) // 3) for n in shape] if shape and 0 not in shape else -1
         done = engine.run({"x": engine.source("x", x, chunks)}, {"x": "print"})
-        assert done.stdout.endswith(f"{x}\n"), f"{dtype}{shape}:\n{done.stdout}\ninstead of\n{x}"
+        assert done.stdout.endswith(f"{x!s}\n"), f"{dtype}{shape}:\n{done.stdout}\ninstead of\n{x!s}"
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -22,7 +22,7 @@ pub(super) fn parse(descr: &str, reader: &str) -> Result<(DType, bool), String> 
         (Some('M'), _) => refused("dates", as_integers),
         (Some('m'), _) => refused("time spans", as_integers),
         (Some('V'), _) => refused("raw records", ""),
-        (_, "f2") => refused("half precision", "; save it with astype('float32')"),
+        (_, "f2") => refused("float16", "; save it with astype('float32')"),
         (_, "f12" | "f16" | "c24" | "c32") => {
             refused("long double", "; save it with another dtype by astype")
         }
@@ -56,7 +56,7 @@ mod tests {
             ("<M8[ns]", "dates"),
             ("<m8[s]", "time spans"),
             ("|V16", "raw records"),
-            ("<f2", "half precision"),
+            ("<f2", "float16"),
             ("<f16", "long double"),
             ("<f9", "none of numpy's"),
             ("", "none of numpy's"),

@@ -310,7 +310,7 @@ pub(crate) fn pow(a: C, b: C) -> C {
         return c(1.0, 0.0);
     }
     if a.re == 0.0 && a.im == 0.0 {
-        return if b.re > 0.0 && b.im == 0.0 { c(0.0, 0.0) } else { c(f64::NAN, f64::NAN) };
+        return if b.re > 0.0 { c(0.0, 0.0) } else { c(f64::NAN, f64::NAN) };
     }
     if b.im == 0.0 && b.re.abs() < 100.0 && b.re == b.re.trunc() {
         let mut n = b.re.abs() as u32;

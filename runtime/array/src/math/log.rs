@@ -129,7 +129,9 @@ pub(crate) fn acosh<L: Level>(x: f64) -> f64 {
     let large = x > LARGE;
     let t = x - 1.0;
     let argument = if large { x } else { t + (mul_add::<L>(t, t, 2.0 * t)).sqrt() };
-    log1p::<L>(argument) + if large { std::f64::consts::LN_2 } else { 0.0 }
+    let y = log1p::<L>(argument) + if large { std::f64::consts::LN_2 } else { 0.0 };
+    // Far below the domain, `t + |t|` rounds to -1.
+    if x < 1.0 { f64::NAN } else { y }
 }
 
 /// Inverse hyperbolic tangent.
