@@ -190,7 +190,7 @@ def rechunk(bench: Bench) -> Iterator[Row]:
 
         def measure() -> float:
             report = run_json(bench, "submit", document, "--scheduler", cluster.address)
-            if report["outputs"]["total"] != 1e8:
+            if report["outputs"]["total"]["json"] != 1e8:
                 raise AssertionError(f"the sum after rechunking is {report['outputs']}")
             return report["seconds"]
 

@@ -49,6 +49,9 @@ def test_unary(engine: Engine, dtype: str) -> None:
     """Functions of one argument."""
     rng = np.random.default_rng(DTYPES.index(dtype))
     x = random_array(rng, dtype, (23, 37), special=True)
+    if x.dtype.kind == "c":
+        # Exponentials of large numbers turn a rounding of the exponent into many digits.
+        x[np.abs(x) > 10] = 1
     want = {name: w for name in UNARY if (w := numpy_result(name, x)) is not None}
     arrays = {"x": engine.source("x", x, random_chunks(rng, x.shape))}
     got = engine.arrays(arrays | {f"r_{n}": f"{n}(x)" for n in want}, [f"r_{n}" for n in want])
@@ -84,7 +87,7 @@ def suited(name: str, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndar
     if name == "power" and b.dtype.kind == "i":
         b = np.where(b < 0, 1, b).astype(b.dtype)
     if name in ("power", "float_power") and "c" in (a.dtype.kind, b.dtype.kind):
-        a, b = (np.where(np.abs(x) < 4, x, 2).astype(x.dtype) for x in (a, b))
+        a, b = (np.where(np.abs(x.astype(complex)) < 4, x, 2).astype(x.dtype) for x in (a, b))
     if name.startswith("logaddexp"):
         a, b = (np.abs(x).astype(x.dtype) for x in (a, b))
     return a, b

@@ -121,7 +121,7 @@ def test_json_output(engine: Engine) -> None:
         "--json",
     )
     report = json.loads(done.stdout)
-    assert report["outputs"]["s"] == 45
+    assert report["outputs"]["s"] == {"json": 45}
     assert json.loads((engine.folder / "m.json").read_text()) == 4.5
     assert report["tasks"] >= 4
     assert report["seconds"] > 0

@@ -1,7 +1,5 @@
 """Everything that moves elements without changing them, against numpy: exact."""
 
-import json
-
 import numpy as np
 import pytest
 from conftest import DTYPES, Engine, assert_same, random_array, random_chunks
@@ -51,13 +49,11 @@ def test_fancy_and_boolean_indexing(engine: Engine, seed: int) -> None:
     """Lists of integers along one axis, masks along one or all axes."""
     rng = np.random.default_rng(seed)
     n, m = (int(k) for k in rng.integers(5, 30, 2))
-    x = random_array(rng, str(rng.choice(DTYPES[:-2])), (n, m))
+    x = random_array(rng, str(rng.choice(DTYPES)), (n, m))
     picks = [int(i) for i in rng.integers(-n, n, 9)]
     mask = [bool(b) for b in rng.random(m) < 0.5]
     formulas = [f"x[{picks}]", f"x[:, {sorted(p % m for p in picks)}]", f"x[{picks}, ::2]", f"x[::-1, {mask}]"]
-    formulas += ["x[k]"]
-    # How many elements these keep only running tells; JSON takes them as they come.
-    unknown = ["x[x != 0]", "x[v > 0]", "x[:, w]"]
+    formulas += ["x[x != 0]", "x[k]", "x[v > 0]", "x[:, w]"]
     sources = {
         "x": x,
         "k": rng.integers(0, n, 13),
@@ -65,11 +61,6 @@ def test_fancy_and_boolean_indexing(engine: Engine, seed: int) -> None:
         "w": rng.random(m) < 0.4,
     }
     compare(engine, sources, formulas, rng)
-    arrays = {n: engine.source(n, a, random_chunks(rng, a.shape)) for n, a in sources.items()}
-    arrays |= {f"r{i}": f"({f}).astype('int64')" for i, f in enumerate(unknown)}
-    done = engine.run(arrays, {f"r{i}": "json" for i in range(len(unknown))}, "--json")
-    for i, f in enumerate(unknown):
-        assert json.loads(done.stdout)["outputs"][f"r{i}"] == eval(f, sources).astype("int64").tolist(), f
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -130,7 +121,7 @@ def test_creation(engine: Engine) -> None:
         "f": {"arange": {"start": 0.5, "stop": 3.25, "step": 0.1, "chunks": 5}},
         "l": {"linspace": {"start": 1, "stop": 7, "num": 23, "chunks": 6}},
         "e": {"eye": {"shape": [9, 12], "k": -2, "chunks": [4, 5]}},
-        "z": {"full": {"shape": [3, 4], "value": 2.5, "dtype": "float32", "chunks": 2}},
+        "z": {"full": {"shape": [3, 4], "fill_value": 2.5, "dtype": "float32", "chunks": 2}},
         "d": {"data": [[1, 2], [3, 4]], "dtype": "uint8"},
     }
     got = engine.arrays(arrays, list(arrays))

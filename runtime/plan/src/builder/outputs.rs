@@ -29,12 +29,11 @@ impl Builder {
         self.want(name, x, None, Sink::Print { edge })
     }
 
-    /// One `.npy` file at the submitter's path.
+    /// One `.npy` file at the submitter's path; where the shape is unknown it is written when all blocks are there.
     ///
     /// # Errors
-    /// When the shape is unknown.
+    /// Never.
     pub fn npy(&mut self, name: &str, x: Array, path: &str) -> Result<()> {
-        self.known(x, "an .npy file")?;
         self.want(name, x, Some(x), Sink::Npy { path: path.into() })
     }
 
