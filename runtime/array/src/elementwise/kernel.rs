@@ -5,7 +5,7 @@ use crate::chunk::Chunk;
 use crate::math::level::{Job, Level, Plain, dispatch};
 use dask_plan::DType;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 /// A loop over `n` elements of up to three operands.
 ///
@@ -18,8 +18,8 @@ pub(crate) type Kernel = unsafe fn(args: [*const u8; 3], out: *mut u8, n: usize)
 #[inline(always)]
 fn conjure<F: Copy>() -> F {
     const { assert!(size_of::<F>() == 0, "a kernel captures nothing") };
-    // SAFETY: a type without size has one value, and the caller of `unary` … held it; `F: Copy`.
-    unsafe { MaybeUninit::<F>::uninit().assume_init() }
+    // SAFETY: a type without size has no bytes to read; the caller of `unary` … held a value of it, and it is `Copy`.
+    unsafe { NonNull::<F>::dangling().read() }
 }
 
 /// # Safety

@@ -20,8 +20,8 @@ use crate::elementwise::kernel::{Map1, Map2};
 use level::{Level, mul_add};
 
 /// ln 2 in two parts (FDLIBM); products of the first with integers below 2^20 are exact.
-const LN2_HI: f64 = 6.93147180369123816490e-01;
-const LN2_LO: f64 = 1.90821492927058770002e-10;
+const LN2_HI: f64 = 0.6931471803691238;
+const LN2_LO: f64 = 1.9082149292705877e-10;
 
 /// `c[0] + c[1] x + …`: odd and even powers apart, which halves the chain of dependent operations.
 #[inline(always)]
