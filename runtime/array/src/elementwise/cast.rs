@@ -170,18 +170,18 @@ mod tests {
     fn floats_that_do_not_fit_are_cut_as_numpy_cuts_them() {
         let x =
             [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.5, 300.0, -300.0, 70000.0, 5e9, -5e9, 1e19, 3e9];
-        assert_eq!(x.map(|x| To::<i8>::to(x)), [0, 0, 0, -1, 44, -44, 112, 0, 0, 0, 0]);
-        assert_eq!(x.map(|x| To::<u16>::to(x)), [0, 0, 0, 65535, 300, 65236, 4464, 0, 0, 0, 0]);
+        assert_eq!(x.map(To::<i8>::to), [0, 0, 0, -1, 44, -44, 112, 0, 0, 0, 0]);
+        assert_eq!(x.map(To::<u16>::to), [0, 0, 0, 65535, 300, 65236, 4464, 0, 0, 0, 0]);
         let min = i32::MIN;
-        assert_eq!(x.map(|x| To::<i32>::to(x)), [min, min, min, -1, 300, -300, 70000, min, min, min, min]);
+        assert_eq!(x.map(To::<i32>::to), [min, min, min, -1, 300, -300, 70000, min, min, min, min]);
         let half = 1 << 31;
         assert_eq!(
-            x.map(|x| To::<u32>::to(x)),
+            x.map(To::<u32>::to),
             [half, 0, half, 4294967295, 300, 4294966996, 70000, 0, half, 0, 3000000000]
         );
         let half = 1 << 63;
         assert_eq!(
-            x.map(|x| To::<u64>::to(x)),
+            x.map(To::<u64>::to),
             [
                 half,
                 0,

@@ -5,7 +5,7 @@ use crate::chunk::Chunk;
 use crate::math::level::{Job, Level, Plain, dispatch};
 use dask_plan::DType;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 /// A loop over `n` elements of up to three operands.
 ///
@@ -18,8 +18,8 @@ pub(crate) type Kernel = unsafe fn(args: [*const u8; 3], out: *mut u8, n: usize)
 #[inline(always)]
 fn conjure<F: Copy>() -> F {
     const { assert!(size_of::<F>() == 0, "a kernel captures nothing") };
-    // SAFETY: a type without size has one value, and the caller of `unary` … held it; `F: Copy`.
-    unsafe { MaybeUninit::<F>::uninit().assume_init() }
+    // SAFETY: a type without size has no bytes to read; the caller of `unary` … held a value of it, and it is `Copy`.
+    unsafe { NonNull::<F>::dangling().read() }
 }
 
 /// # Safety
@@ -115,6 +115,10 @@ pub(crate) trait Map2<A, O>: Copy {
     /// The function; `#[inline(always)]`.
     fn at<L: Level>(a: A, b: A) -> O;
 
+    /// Whether it looks things up in a table. The compiler vectorises that only when it sees that results do not
+    /// overwrite the table.
+    const LOOKS_UP: bool = false;
+
     /// Whether [`Map2::rare`] takes over.
     #[inline(always)]
     fn is_rare(_: A, _: A) -> bool {
@@ -134,7 +138,12 @@ impl<A: Copy, O, F: Map1<A, O>> Job for Job1<'_, A, O, F> {
 
     #[inline(always)]
     fn run<L: Level>(self) {
-        if map1::<L, A, O, F>(self.0, self.1) {
+        let mut rare = false;
+        for (o, &a) in self.1.iter_mut().zip(self.0) {
+            *o = F::at::<L>(a);
+            rare |= F::is_rare(a);
+        }
+        if rare {
             for (o, &a) in self.1.iter_mut().zip(self.0).filter(|(_, a)| F::is_rare(**a)) {
                 *o = F::rare(a);
             }
@@ -142,46 +151,38 @@ impl<A: Copy, O, F: Map1<A, O>> Job for Job1<'_, A, O, F> {
     }
 }
 
-/// Returns whether an operand is rare.
-///
-/// Slices that are parameters do not overlap, as far as the compiler knows. That lets it vectorise functions that look
-/// up tables.
-#[inline(always)]
-fn map1<L: Level, A: Copy, O, F: Map1<A, O>>(a: &[A], out: &mut [O]) -> bool {
-    let mut rare = false;
-    for (o, &a) in out.iter_mut().zip(a) {
-        *o = F::at::<L>(a);
-        rare |= F::is_rare(a);
-    }
-    rare
-}
-
 struct Job2<'a, A, O, F>(&'a [A], &'a [A], &'a mut [O], PhantomData<F>);
 
-impl<A: Copy, O, F: Map2<A, O>> Job for Job2<'_, A, O, F> {
+impl<A: Copy, O: Copy + Default, F: Map2<A, O>> Job for Job2<'_, A, O, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Level>(self) {
-        if map2::<L, A, O, F>(self.0, self.1, self.2) {
-            for ((o, &a), &b) in self.2.iter_mut().zip(self.0).zip(self.1) {
+        let Job2(a, b, out, _) = self;
+        let mut rare = false;
+        if F::LOOKS_UP {
+            for ((a, b), out) in a.chunks(64).zip(b.chunks(64)).zip(out.chunks_mut(64)) {
+                let mut results = [O::default(); 64];
+                for ((o, &a), &b) in results.iter_mut().zip(a).zip(b) {
+                    *o = F::at::<L>(a, b);
+                    rare |= F::is_rare(a, b);
+                }
+                out.copy_from_slice(&results[..out.len()]);
+            }
+        } else {
+            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *o = F::at::<L>(a, b);
+                rare |= F::is_rare(a, b);
+            }
+        }
+        if rare {
+            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
                 if F::is_rare(a, b) {
                     *o = F::rare(a, b);
                 }
             }
         }
     }
-}
-
-/// As [`map1`].
-#[inline(always)]
-fn map2<L: Level, A: Copy, O, F: Map2<A, O>>(a: &[A], b: &[A], out: &mut [O]) -> bool {
-    let mut rare = false;
-    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *o = F::at::<L>(a, b);
-        rare |= F::is_rare(a, b);
-    }
-    rare
 }
 
 /// A kernel of one operand, compiled for every level.
@@ -195,8 +196,8 @@ pub(crate) fn leveled1<A: Copy, O, F: Map1<A, O>>() -> Kernel {
 }
 
 /// A kernel of two operands of one type, compiled for every level.
-pub(crate) fn leveled2<A: Copy, O, F: Map2<A, O>>() -> Kernel {
-    unsafe fn run<A: Copy, O, F: Map2<A, O>>(args: [*const u8; 3], out: *mut u8, n: usize) {
+pub(crate) fn leveled2<A: Copy, O: Copy + Default, F: Map2<A, O>>() -> Kernel {
+    unsafe fn run<A: Copy, O: Copy + Default, F: Map2<A, O>>(args: [*const u8; 3], out: *mut u8, n: usize) {
         // SAFETY: the caller keeps the contract of `Kernel`.
         let (a, b, out) =
             unsafe { (operand::<A>(args[0], n), operand::<A>(args[1], n), output::<O>(out, n)) };

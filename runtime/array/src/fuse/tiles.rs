@@ -2,15 +2,15 @@
 //!
 //! The cut depends on the shape alone, because the order of summation follows it.
 
-/// Elements of a tile: 32 KiB of float64 for each intermediate.
-pub(crate) const TILE: usize = 4096;
+/// Elements of a tile: 64 KiB of float64 for each intermediate.
+pub(crate) const TILE: usize = 8192;
 
-/// Rows and columns of a tile that spans neither its rows nor its columns whole. It is square, so that a transposed
-/// operand is read in runs as long as those of a plain one.
-const SIDE: usize = 64;
+/// Rows of a tile that spans its rows not whole. They are read in runs of four cache lines from a transposed operand, and
+/// of 2 KiB from a plain one.
+const ROWS: usize = 32;
 
 /// Rows up to this length are not cut.
-const SHORT: usize = 2 * SIDE;
+const SHORT: usize = TILE / ROWS;
 
 /// A box of the index space.
 pub(crate) struct Tile {
@@ -41,7 +41,7 @@ impl Tiles {
         let mut len = vec![1; d];
         let cut_rows = d >= 2 && shape[d - 1] > SHORT && shape[d - 2] > 1;
         if cut_rows {
-            len[d - 2] = shape[d - 2].min(SIDE);
+            len[d - 2] = shape[d - 2].min(ROWS);
             len[d - 1] = shape[d - 1].min(TILE / len[d - 2]);
         } else {
             let mut room = TILE;

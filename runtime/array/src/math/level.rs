@@ -59,8 +59,3 @@ pub(crate) fn dispatch<J: Job>(job: J) -> J::Output {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     ARCH.get_or_init(Arch::new).dispatch(OnLevel(job))
 }
-
-#[cfg(test)]
-pub(crate) fn on_baseline<J: Job>(job: J) -> J::Output {
-    job.run::<Plain>()
-}

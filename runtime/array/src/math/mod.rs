@@ -20,8 +20,8 @@ use crate::elementwise::kernel::{Map1, Map2};
 use level::{Level, mul_add};
 
 /// ln 2 in two parts (FDLIBM); products of the first with integers below 2^20 are exact.
-const LN2_HI: f64 = 6.93147180369123816490e-01;
-const LN2_LO: f64 = 1.90821492927058770002e-10;
+const LN2_HI: f64 = 0.6931471803691238;
+const LN2_LO: f64 = 1.9082149292705877e-10;
 
 /// `c[0] + c[1] x + …`: odd and even powers apart, which halves the chain of dependent operations.
 #[inline(always)]
@@ -59,6 +59,9 @@ pub(crate) trait Function1: Copy {
 pub(crate) trait Function2: Copy {
     /// The function.
     fn at<L: Level>(x: f64, y: f64) -> f64;
+
+    /// Whether it looks things up in a table.
+    const LOOKS_UP: bool = false;
 
     /// Whether [`Function2::rare`] takes over.
     #[inline(always)]
@@ -105,6 +108,8 @@ impl<F: Function1> Map1<f32, f32> for F {
 }
 
 impl<F: Function2> Map2<f64, f64> for F {
+    const LOOKS_UP: bool = F::LOOKS_UP;
+
     #[inline(always)]
     fn at<L: Level>(x: f64, y: f64) -> f64 {
         F::at::<L>(x, y)
@@ -121,6 +126,8 @@ impl<F: Function2> Map2<f64, f64> for F {
 }
 
 impl<F: Function2> Map2<f32, f32> for F {
+    const LOOKS_UP: bool = F::LOOKS_UP;
+
     #[inline(always)]
     fn at<L: Level>(x: f32, y: f32) -> f32 {
         F::at::<L>(f64::from(x), f64::from(y)) as f32
@@ -137,41 +144,40 @@ impl<F: Function2> Map2<f32, f32> for F {
 }
 
 macro_rules! functions {
-    (one $($name:ident => $at:path $(, $is_rare:path, $rare:path)?;)*) => {
-        $(functions!(@ Function1 (x) $name $at $(, $is_rare, $rare)?);)*
-    };
-    (two $($name:ident => $at:path $(, $is_rare:path, $rare:path)?;)*) => {
-        $(functions!(@ Function2 (x, y) $name $at $(, $is_rare, $rare)?);)*
-    };
-    (@ $trait:ident ($($x:ident),*) $name:ident $at:path) => {
-        functions!(@ $trait ($($x),*) $name $at => {});
-    };
-    (@ $trait:ident ($($x:ident),*) $name:ident $at:path, $is_rare:path, $rare:path) => {
-        functions!(@ $trait ($($x),*) $name $at => {
-            #[inline(always)]
-            fn is_rare($($x: f64),*) -> bool {
-                $is_rare($($x),*)
-            }
-
-            fn rare($($x: f64),*) -> f64 {
-                $rare($($x),*)
-            }
-        });
-    };
-    (@ $trait:ident ($($x:ident),*) $name:ident $at:path => { $($more:tt)* }) => {
+    (one $($name:ident => $at:path $(, $is_rare:path, $rare:path)?;)*) => { $(
         /// The function of that name.
         #[derive(Clone, Copy)]
         pub(crate) struct $name;
-        impl $trait for $name {
+        impl Function1 for $name {
             #[inline(always)]
-            fn at<L: Level>($($x: f64),*) -> f64 {
+            fn at<L: Level>(x: f64) -> f64 {
                 use $at as at;
-                at::<L>($($x),*)
+                at::<L>(x)
             }
+            $(
+                #[inline(always)]
+                fn is_rare(x: f64) -> bool {
+                    $is_rare(x)
+                }
 
-            $($more)*
+                fn rare(x: f64) -> f64 {
+                    $rare(x)
+                }
+            )?
         }
-    };
+    )* };
+    (two $($name:ident => $at:path;)*) => { $(
+        /// The function of that name.
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name;
+        impl Function2 for $name {
+            #[inline(always)]
+            fn at<L: Level>(x: f64, y: f64) -> f64 {
+                use $at as at;
+                at::<L>(x, y)
+            }
+        }
+    )* };
 }
 
 functions!(one
@@ -197,12 +203,33 @@ functions!(one
     Cbrt => self::power::cbrt;
 );
 functions!(two
-    Power => self::power::pow, power::is_rare, power::pow_rare;
     Hypot => self::power::hypot;
     Arctan2 => self::inverse::atan2;
     Logaddexp => self::log::logaddexp;
     Logaddexp2 => self::log::logaddexp2;
 );
+
+/// The power.
+#[derive(Clone, Copy)]
+pub(crate) struct Power;
+
+impl Function2 for Power {
+    const LOOKS_UP: bool = true;
+
+    #[inline(always)]
+    fn at<L: Level>(x: f64, y: f64) -> f64 {
+        power::pow::<L>(x, y)
+    }
+
+    #[inline(always)]
+    fn is_rare(x: f64, y: f64) -> bool {
+        power::is_rare(x, y)
+    }
+
+    fn rare(x: f64, y: f64) -> f64 {
+        power::pow_rare(x, y)
+    }
+}
 
 /// A function's value anywhere.
 pub(crate) fn scalar<F: Function1>(x: f64) -> f64 {

@@ -66,11 +66,15 @@ fn errors_stay_below_two_ulp() {
     assert!(wrong.is_empty(), "{worst:?}\n{}", wrong.join("\n"));
 }
 
+/// Arguments and results.
+type Pairs<'a> = &'a [(f64, f64)];
+type Triples<'a> = &'a [(f64, f64, f64)];
+
 #[test]
 fn special_values_are_those_of_c99() {
     let (inf, nan) = (f64::INFINITY, f64::NAN);
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
-    let one: &[(&str, &[(f64, f64)])] = &[
+    let one: &[(&str, Pairs<'_>)] = &[
         ("exp", &[(inf, inf), (-inf, 0.0), (nan, nan), (0.0, 1.0), (1000.0, inf), (-1000.0, 0.0)]),
         ("exp2", &[(inf, inf), (-inf, 0.0), (nan, nan), (10.0, 1024.0), (1e300, inf), (-1e300, 0.0)]),
         ("expm1", &[(inf, inf), (-inf, -1.0), (nan, nan), (-0.0, -0.0), (1000.0, inf), (-1000.0, -1.0)]),
@@ -99,7 +103,7 @@ fn special_values_are_those_of_c99() {
             }
         }
     }
-    let two: &[(&str, &[(f64, f64, f64)])] = &[
+    let two: &[(&str, Triples<'_>)] = &[
         (
             "power",
             &[

@@ -41,13 +41,13 @@ pub(crate) trait Number: Element {
 
     /// The larger one that is not NaN.
     #[inline(always)]
-    fn fmax(self, other: Self) -> Self {
+    fn skip_nan_max(self, other: Self) -> Self {
         if other.above(self) | self.is_nan() { other } else { self }
     }
 
     /// The smaller one that is not NaN.
     #[inline(always)]
-    fn fmin(self, other: Self) -> Self {
+    fn skip_nan_min(self, other: Self) -> Self {
         if self.above(other) | self.is_nan() { other } else { self }
     }
 }

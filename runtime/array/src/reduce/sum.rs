@@ -73,10 +73,10 @@ impl Parts for Complex64 {
 }
 
 /// Elements summed in lanes before they are added up.
-const BLOCK: usize = 128;
+const BLOCK: usize = 512;
 
 /// Independent sums within a block.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// Adds `x`, with what the addition loses in `rest`.
 #[inline(always)]
