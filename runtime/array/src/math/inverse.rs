@@ -71,9 +71,10 @@ pub(crate) fn acos<L: Level>(x: f64) -> f64 {
     if large { far } else { near }
 }
 
-/// The arctangent of `low / high` for `0 <= low <= high`, or half pi less it.
+/// The arctangent of `low / high` for `0 <= low <= high`, or half pi less it, as a multiple of pi / 4 and what is added
+/// to it.
 #[inline(always)]
-fn atan_ratio<L: Level>(low: f64, high: f64, swapped: bool) -> f64 {
+fn atan_ratio<L: Level>(low: f64, high: f64, swapped: bool) -> (f64, f64) {
     let turned = low > TAN_PIO8 * high;
     let (numerator, denominator) = if turned { (low - high, low + high) } else { (low, high) };
     let t = numerator / denominator;
@@ -82,7 +83,7 @@ fn atan_ratio<L: Level>(low: f64, high: f64, swapped: bool) -> f64 {
     let (base, rest) = if turned { (FRAC_PI_4, 0.5 * PIO2_REST) } else { (0.0, 0.0) };
     let (base, rest) = if swapped { (FRAC_PI_2 - base, PIO2_REST - rest) } else { (base, rest) };
     let (t, p) = if swapped { (-t, -p) } else { (t, p) };
-    base + (t + (p + rest))
+    (base, t + (p + rest))
 }
 
 /// Arctangent.
@@ -92,7 +93,8 @@ pub(crate) fn atan<L: Level>(x: f64) -> f64 {
     let swapped = a > 1.0;
     let (low, high) = if swapped { (1.0, a) } else { (a, 1.0) };
     // 1 / inf is 0, but (1 - inf) / (1 + inf) is never taken: it is not turned.
-    atan_ratio::<L>(low, high, swapped).copysign(x)
+    let (base, rest) = atan_ratio::<L>(low, high, swapped);
+    (base + rest).copysign(x)
 }
 
 /// The angle of the point `(x, y)`.
@@ -108,9 +110,10 @@ pub(crate) fn atan2<L: Level>(y: f64, x: f64) -> f64 {
     let both_infinite = low == f64::INFINITY;
     let low = if both_infinite { 1.0 } else { low };
     let high = if both_infinite || high == 0.0 { 1.0 } else { high };
-    let first = atan_ratio::<L>(low, high, swapped);
+    let (base, rest) = atan_ratio::<L>(low, high, swapped);
     let left = x.is_sign_negative();
-    let angle = if left { PI - (first - 2.0 * PIO2_REST) } else { first };
+    let (base, rest) = if left { (PI - base, 2.0 * PIO2_REST - rest) } else { (base, rest) };
+    let angle = base + rest;
     let angle = if x.is_nan() || y.is_nan() { f64::NAN } else { angle };
     angle.copysign(y)
 }
