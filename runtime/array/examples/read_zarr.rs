@@ -48,8 +48,9 @@ fn main() {
     );
     for corner in &corners {
         // Values that compress about as well as measurements do.
-        let values: Vec<f64> =
-            (0..CHUNK * CHUNK).map(|k| ((k + corner[0] * 31 + corner[1]) as f64 * 0.01).sin().abs().sqrt()).collect();
+        let values: Vec<f64> = (0..CHUNK * CHUNK)
+            .map(|k| ((k + corner[0] * 31 + corner[1]) as f64 * 0.01).sin().abs().sqrt())
+            .collect();
         let block = Value::Array(Chunk::from_slice(&[CHUNK, CHUNK], &values));
         let start = corner.iter().map(|&c| Int::from(c)).collect();
         run(Op::Write { file: file.clone(), start }, vec![block], &context);
@@ -60,7 +61,8 @@ fn main() {
         .map(|corner| {
             let start = corner.iter().map(|&c| Int::from(c)).collect();
             let op = Op::Read { file: file.clone(), dtype: DType::Float64, start, shape: shape.clone() };
-            Prepared::new(Program { inputs: 0, args: 0, body: vec![Instr { op, of: vec![] }] }).expect("a program")
+            Prepared::new(Program { inputs: 0, args: 0, body: vec![Instr { op, of: vec![] }] })
+                .expect("a program")
         })
         .collect();
     let engine = median(|| {

@@ -253,6 +253,7 @@ fn unknown_sizes_reach_what_does_not_need_them() {
     assert_eq!(b.shape(mean), []);
     b.print("mean", mean).unwrap();
     b.print("some", some).unwrap();
-    assert!(b.npy("some", some, "some.npy").unwrap_err().0.contains("an .npy file needs known sizes"));
-    assert_eq!(b.finish().unwrap()[0].outputs.len(), 2);
+    b.npy("some", some, "some.npy").unwrap();
+    assert!(b.zarr("some", some, "some.zarr").unwrap_err().0.contains("a Zarr array needs known sizes"));
+    assert_eq!(b.finish().unwrap()[0].outputs.len(), 3);
 }
