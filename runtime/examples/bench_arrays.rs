@@ -55,8 +55,7 @@ fn random(keep: bool) -> Part {
 
 /// Tasks 100..200: blocks of `x + x.T`, or their sums; then the total.
 fn transpose_sum(sum: bool) -> Part {
-    let mut body =
-        vec![(Op::Transpose { axes: vec![1, 0] }, vec![1]), (Op::Binary(Binary::Add), vec![0, 2])];
+    let mut body = vec![(Op::Transpose { axes: vec![1, 0] }, vec![1]), (Op::Binary(Binary::Add), vec![0, 2])];
     let reduce = Op::Reduce { f: Reduction::Sum, axes: vec![0, 1], dtype: DType::Float64 };
     let nbytes = if sum { 8 } else { CHUNK * CHUNK * 8 } as u64;
     if sum {
@@ -82,7 +81,8 @@ fn transpose_sum(sum: bool) -> Part {
         let join = Op::Assemble { grid: vec![BLOCKS; 2] };
         let body = vec![(join, (0..TASKS).collect()), (reduce, vec![TASKS])];
         part.templates.push(template("total", TASKS, 0, body, 8));
-        let total = Block { count: 1, template: 2, name: 2, inputs: u32s(TASKS..2 * TASKS), ..Block::default() };
+        let total =
+            Block { count: 1, template: 2, name: 2, inputs: u32s(TASKS..2 * TASKS), ..Block::default() };
         part.blocks.push(total);
         part.outputs = vec![output("total", Sink::Json { path: None }, [2 * TASKS])];
     } else {
@@ -93,7 +93,8 @@ fn transpose_sum(sum: bool) -> Part {
 
 /// Runs the second part, after the first if x is to be in memory; returns the time of what is measured and the total.
 async fn measure(engine: &Embedded, run: usize, in_memory: bool, sum: bool) -> (Duration, f64) {
-    let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(&format!("{in_memory}-{sum}-{run}"), "", 0, false)) else {
+    let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(&format!("{in_memory}-{sum}-{run}"), "", 0, false))
+    else {
         panic!("a new job");
     };
     let mut following = Following::local(&engine.hub, job);
@@ -140,6 +141,9 @@ async fn main() {
         times.sort();
         println!("{name}: {:.4} s", times[times.len() / 2].as_secs_f64());
     }
-    assert!(totals.iter().all(|t| t.to_bits() == totals[0].to_bits()), "every run gives the same bits: {totals:?}");
+    assert!(
+        totals.iter().all(|t| t.to_bits() == totals[0].to_bits()),
+        "every run gives the same bits: {totals:?}"
+    );
     println!("total: {}", totals[0]);
 }

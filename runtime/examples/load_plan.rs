@@ -24,7 +24,10 @@ fn plan() -> Part {
     Part {
         version: VERSION,
         names: vec!["one".into(), "add".into()],
-        templates: vec![template("one", program(0, one)), template("add", program(2, Op::Binary(Binary::Add)))],
+        templates: vec![
+            template("one", program(0, one)),
+            template("add", program(2, Op::Binary(Binary::Add))),
+        ],
         blocks: vec![
             Block { count: 2, ndim: 1, index: u32s(0..2), ..Block::default() },
             Block {
@@ -51,7 +54,8 @@ fn plan() -> Part {
 
 /// Resident memory of this process in bytes.
 fn resident() -> f64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').nth(1)?.parse().ok());
+    let pages =
+        std::fs::read_to_string("/proc/self/statm").ok().and_then(|s| s.split(' ').nth(1)?.parse().ok());
     pages.unwrap_or(f64::NAN) * 4096.0
 }
 
@@ -86,6 +90,10 @@ async fn main() {
     times.sort();
     let (whole, decoded) = times[times.len() / 2];
     println!("plan of {TASKS} tasks: {:.1} bytes a task", bytes.len() as f64 / f64::from(TASKS));
-    println!("loading: {:.3} s, of which decoding and checking: {:.3} s", whole.as_secs_f64(), decoded.as_secs_f64());
+    println!(
+        "loading: {:.3} s, of which decoding and checking: {:.3} s",
+        whole.as_secs_f64(),
+        decoded.as_secs_f64()
+    );
     println!("memory: {per_task:.0} bytes a task");
 }

@@ -1,5 +1,6 @@
 //! What small graphs are lowered to: plans as text, in `tests/plans`. `UPDATE_PLANS=1 cargo test` writes them anew; read
 //! the difference before it is committed.
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests and tables of cases")]
 
 use dask_plan::builder::{Array, AxisChunks, Builder, ChunkSpec, Index, Nested, Result};
 use dask_plan::program::{Binary, Boundary, Cumulative, Draw, Reduction, Rng, Unary};

@@ -1,4 +1,5 @@
 //! The static order keeps few blocks in memory, whatever the size of the array.
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests and tables of cases")]
 
 use dask_plan::builder::{Array, AxisChunks, Builder, ChunkSpec, Index};
 use dask_plan::expand;

@@ -1,4 +1,5 @@
 //! Plan files: round trips, streams, and what hostile bytes are met with.
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests and tables of cases")]
 
 use dask_plan::columns::{U32s, i64s, u32s};
 use dask_plan::plan::{

@@ -7,6 +7,9 @@ use crate::dtype::DType;
 /// Bytes of a chunk that is sized by itself (dask's `array.chunk-size`).
 const CHUNK_BYTES: u64 = 128 << 20;
 
+/// Chunks along one axis, at most: their sizes are listed.
+const MANY_CHUNKS: u64 = 1 << 22;
+
 /// Chunk sizes of an array of this shape: dask's `normalize_chunks`.
 ///
 /// # Errors
@@ -45,6 +48,12 @@ pub fn normalize_chunks(spec: &ChunkSpec, shape: &[u64], dtype: DType) -> Result
         };
     }
     auto(&each, shape, dtype, &mut chunks)?;
+    let blocks = chunks.iter().fold(1u64, |n, c| n.saturating_mul(c.len() as u64));
+    if blocks > u64::from(u32::MAX) {
+        return err!(
+            "{blocks} chunks of an array of shape {shape:?}, more than can be numbered; use larger chunks"
+        );
+    }
     Ok(chunks)
 }
 
@@ -54,7 +63,7 @@ fn split(n: u64, size: u64, axis: usize) -> Result<Vec<u64>> {
         return Ok(vec![0]);
     }
     let size = size.min(n);
-    if n.div_ceil(size) > 1 << 28 {
+    if n.div_ceil(size) > MANY_CHUNKS {
         return err!("{} chunks of {size} items along axis {axis}; use larger chunks", n.div_ceil(size));
     }
     let mut chunks = vec![size; (n / size) as usize];

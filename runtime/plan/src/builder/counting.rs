@@ -17,7 +17,8 @@ impl Builder {
         weights: Option<Array>,
         density: bool,
     ) -> Result<Array> {
-        if edges.len() < 2 || edges.windows(2).any(|w| !(w[0] <= w[1])) {
+        let ascend = edges.windows(2).all(|w| w[0] <= w[1]);
+        if edges.len() < 2 || !ascend {
             return err!("histogram needs at least two edges that ascend, not {edges:?}");
         }
         self.ordered(x, "a histogram")?;

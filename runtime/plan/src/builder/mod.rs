@@ -185,8 +185,11 @@ impl Builder {
 
     /// Adds an array, unless there is an equal one.
     pub(crate) fn add(&mut self, kind: Kind, dtype: DType, chunks: Vec<Vec<u64>>) -> Array {
-        let large =
-            matches!(&kind, Kind::Blocks { op: Some(Op::Literal { data, .. }), .. } if data.len() > 1 << 16);
+        // Comparing costs more than it saves where there are very many numbers.
+        let large = match &kind {
+            Kind::Blocks { op: Some(Op::Literal { data, .. }), .. } => data.len() > 1 << 16,
+            _ => chunks.iter().map(Vec::len).sum::<usize>() > 1 << 16,
+        };
         let key = if large { String::new() } else { format!("{kind:?} {dtype} {chunks:?}") };
         if let Some(&a) = self.seen.get(&key).filter(|_| !large) {
             return a;

@@ -131,7 +131,7 @@ fn target(old: &[u64], shape: &[i64], text: &str) -> Result<Vec<u64>> {
     if free > 1 || shape.iter().any(|&n| n < -1) {
         return err!("shape {shape:?} may have one -1 only");
     }
-    if free == 1 && (known == 0 || items % known != 0) || free == 0 && known != items {
+    if free == 1 && (known == 0 || !items.is_multiple_of(known)) || free == 0 && known != items {
         return err!("an array of shape {text} cannot be reshaped to {shape:?}");
     }
     Ok(shape.iter().map(|&n| if n < 0 { (items / known) as u64 } else { n as u64 }).collect())
