@@ -5,7 +5,7 @@ use crate::buffer::Buffer;
 use crate::chunk::{Chunk, c_strides};
 use crate::elementwise::kernel::Kernel;
 use crate::fuse::load::Loader;
-use crate::fuse::tiles::{TILE, Tile, Tiles};
+use crate::fuse::tiles::{Tile, Tiles};
 use crate::reduce::Sink;
 use crate::run::{Context, Error};
 use dask_plan::DType;
@@ -125,7 +125,9 @@ pub(crate) fn run(
     let (actions, slots) = schedule(&sources, &computed, &targets, &dtypes, reduced);
     let item = dtypes.iter().map(|d| d.itemsize()).max().unwrap_or(1);
     // Slots are a cache line apart from multiples of a page, so that they do not compete for the same sets.
-    let slot_bytes = TILE * item + 64;
+    // The largest tile: a small array needs little memory, and constants are laid out no longer than that.
+    let largest: usize = tiles.len.iter().product();
+    let slot_bytes = (largest * item).next_multiple_of(64) + 64;
     let mut scratch = Buffer::new(slots * slot_bytes);
     let slot_ptr = |scratch: *mut u8, slot: usize| scratch.wrapping_add(slot * slot_bytes);
     let base = scratch.as_mut_ptr();
@@ -138,7 +140,7 @@ pub(crate) fn run(
         {
             let s = &sources[*source].1;
             // SAFETY: a slot holds a tile of the widest element; the source has at least one element.
-            unsafe { loader.pack(s.ptr, &[0], &[TILE], s.itemsize, slot_ptr(base, *slot)) };
+            unsafe { loader.pack(s.ptr, &[0], &[largest], s.itemsize, slot_ptr(base, *slot)) };
         }
     }
 
