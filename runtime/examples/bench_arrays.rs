@@ -14,6 +14,10 @@ use dask_runtime::embedded::{self, Embedded};
 use dask_runtime::scheduler::{JobEvent, Opened};
 use std::time::{Duration, Instant};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CHUNK: usize = 1_000;
 const BLOCKS: u32 = 10;
 const TASKS: u32 = BLOCKS * BLOCKS;

@@ -21,6 +21,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn program(inputs: u32, op: Op) -> Body {
     let body = vec![Instr { op, of: (0..inputs).collect() }];
     Body::Program(Program { inputs, args: 0, body })

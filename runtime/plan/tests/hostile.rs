@@ -352,3 +352,14 @@ fn what_is_written_is_read_alike_by_yaml_1_1() {
         )
     );
 }
+
+#[test]
+fn a_long_wrong_value_is_not_quoted_whole() {
+    let text = "no document ".repeat(10_000);
+    let message = dask_plan::source::parse(&text, "notes.txt").unwrap_err().to_string();
+    assert!(message.len() < 500, "{message}");
+    assert!(
+        message.starts_with("notes.txt:1:1: ") && message.contains("expected a map with `version`"),
+        "{message}"
+    );
+}

@@ -40,7 +40,7 @@ impl SourceError {
         {
             message = short.to_owned();
         }
-        SourceError { location, ..SourceError::new(file, message) }
+        SourceError { location, ..SourceError::new(file, shortened(message)) }
     }
 
     /// A mistake in a formula.
@@ -69,6 +69,18 @@ impl fmt::Display for SourceError {
 }
 
 impl std::error::Error for SourceError {}
+
+/// The reader quotes a wrong value whole, which may be a whole file: what is wrong stands at the ends.
+fn shortened(message: String) -> String {
+    const END: usize = 120;
+    let n = message.chars().count();
+    if n <= 3 * END {
+        return message;
+    }
+    let head: String = message.chars().take(END).collect();
+    let tail: String = message.chars().skip(n - END).collect();
+    format!("{head} … {tail}")
+}
 
 /// The line of a formula that holds a column, with a caret under it; long lines are cut around it.
 fn excerpt(text: &str, column: usize) -> String {
