@@ -127,7 +127,7 @@ for name, x, hint in [
     ("object.npy", np.array([None, 1], object), "Python objects"),
     ("structured.npy", np.zeros(2, [("a", "f8"), ("b", "i4")]), "structured dtype"),
     ("text.npy", np.array(["a"]), "text"),
-    ("half.npy", np.zeros(2, "f2"), "half precision"),
+    ("half.npy", np.zeros(2, "f2"), "float16"),
     ("dates.npy", np.zeros(2, "M8[s]"), "dates"),
     ("longdouble.npy", np.zeros(2, np.longdouble), "long double"),
 ]:
