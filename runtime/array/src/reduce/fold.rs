@@ -31,8 +31,8 @@ pub(super) fn sink(f: Reduction, dtype: DType, walk: Walk) -> Result<Box<dyn Sin
         }
         Sum | Nansum => with_dtype!(dtype, T => fold::<T, _>(walk, T::ZERO, T::add)),
         Prod | Nanprod => with_dtype!(dtype, T => fold::<T, _>(walk, T::ONE, T::multiply)),
-        Max => with_dtype!(dtype, T => fold::<T, _>(walk, T::LOWEST, T::maximum)),
-        Min => with_dtype!(dtype, T => fold::<T, _>(walk, T::HIGHEST, T::minimum)),
+        Max => with_dtype!(dtype, T => fold::<T, _>(walk, T::LOWEST, T::larger)),
+        Min => with_dtype!(dtype, T => fold::<T, _>(walk, T::HIGHEST, T::smaller)),
         Nanmax => with_dtype!(dtype, T => fold::<T, _>(walk, T::NO_MAXIMUM, T::skip_nan_max)),
         Nanmin => with_dtype!(dtype, T => fold::<T, _>(walk, T::NO_MINIMUM, T::skip_nan_min)),
         Any => fold(walk, false, bool::add),

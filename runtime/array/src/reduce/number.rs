@@ -29,13 +29,13 @@ pub(crate) trait Number: Element {
 
     /// The larger one, or the first NaN.
     #[inline(always)]
-    fn maximum(self, other: Self) -> Self {
+    fn larger(self, other: Self) -> Self {
         if other.above(self) | (other.is_nan() & !self.is_nan()) { other } else { self }
     }
 
     /// The smaller one, or the first NaN.
     #[inline(always)]
-    fn minimum(self, other: Self) -> Self {
+    fn smaller(self, other: Self) -> Self {
         if self.above(other) | (other.is_nan() & !self.is_nan()) { other } else { self }
     }
 
