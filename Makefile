@@ -26,7 +26,8 @@ test-rust: ## Run the tests written in Rust
 
 test-python: ## Compare the binary with numpy, Dask and zarr-python
 	python=$$(scripts/venv)
-	cargo build --locked --bin dask-runtime
+	# As the tests in Rust are built, so that nothing is compiled twice.
+	cargo test --workspace --locked --no-run
 	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
 
 lint: ## Formatting, clippy, Python style
