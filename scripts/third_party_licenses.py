@@ -43,6 +43,16 @@ def texts(package: dict) -> list[str]:
     return [f.read_text(encoding="utf-8", errors="replace").strip() for f in files]
 
 
+def tables() -> str:
+    """The terms of numpy's ziggurat tables, which stand at the head of the file that holds them."""
+    lines = (ROOT / "runtime/array/src/random/ziggurat.rs").read_text(encoding="utf-8").splitlines()
+    return "\n".join(
+        line.removeprefix("//").removeprefix(" ")
+        for line in lines
+        if line.startswith(("// ", "//")) and not line.startswith(("//!", "///"))
+    ).strip()
+
+
 def render() -> str:
     """The whole file: an index by crate, then each distinct text once."""
     packages = crates()
@@ -53,6 +63,8 @@ def render() -> str:
         lines.append(f"{label}: {package['license']}")
         for text in texts(package):
             by_text.setdefault(text, []).append(label)
+    lines.append("NumPy, tables of the ziggurat (derived from Julia): BSD-3-Clause, MIT")
+    by_text[tables()] = ["NumPy, tables of the ziggurat"]
     for text, labels in by_text.items():
         lines += ["", "=" * 100, ", ".join(labels), "=" * 100, "", text]
     return "\n".join(lines) + "\n"
