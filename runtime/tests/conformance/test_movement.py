@@ -122,7 +122,7 @@ def test_creation(engine: Engine) -> None:
         "l": {"linspace": {"start": 1, "stop": 7, "num": 23, "chunks": 6}},
         "e": {"eye": {"shape": [9, 12], "k": -2, "chunks": [4, 5]}},
         "z": {"full": {"shape": [3, 4], "fill_value": 2.5, "dtype": "float32", "chunks": 2}},
-        "d": {"data": [[1, 2], [3, 4]], "dtype": "uint8"},
+        "d": {"data": {"values": [[1, 2], [3, 4]], "dtype": "uint8"}},
     }
     got = engine.arrays(arrays, list(arrays))
     assert_same(got["a"], np.arange(-3, 40, 4), "arange")
