@@ -120,7 +120,7 @@ def test_creation(engine: Engine) -> None:
         "a": {"arange": {"start": -3, "stop": 40, "step": 4, "chunks": 3}},
         "f": {"arange": {"start": 0.5, "stop": 3.25, "step": 0.1, "chunks": 5}},
         "l": {"linspace": {"start": 1, "stop": 7, "num": 23, "chunks": 6}},
-        "e": {"eye": {"shape": [9, 12], "k": -2, "chunks": [4, 5]}},
+        "diag": {"eye": {"shape": [9, 12], "k": -2, "chunks": [4, 5]}},
         "z": {"full": {"shape": [3, 4], "fill_value": 2.5, "dtype": "float32", "chunks": 2}},
         "d": {"data": {"values": [[1, 2], [3, 4]], "dtype": "uint8"}},
     }
@@ -128,7 +128,7 @@ def test_creation(engine: Engine) -> None:
     assert_same(got["a"], np.arange(-3, 40, 4), "arange")
     np.testing.assert_allclose(got["f"], np.arange(0.5, 3.25, 0.1), rtol=1e-15)
     np.testing.assert_allclose(got["l"], np.linspace(1, 7, 23), rtol=1e-15)
-    assert_same(got["e"], np.eye(9, 12, -2), "eye")
+    assert_same(got["diag"], np.eye(9, 12, -2), "eye")
     assert_same(got["z"], np.full((3, 4), 2.5, "float32"), "full")
     assert_same(got["d"], np.array([[1, 2], [3, 4]], "uint8"), "data")
 
