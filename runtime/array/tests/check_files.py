@@ -1,6 +1,6 @@
 """Reads files that the Rust tests wrote, with numpy and zarr-python. Prints how many there were.
 
-Names are `DTYPE-SHAPE.npy` and `DTYPE-SHAPE.zarr`, such as `int8-5x7.npy`; elements are as `make_files.py` says.
+Names are `DTYPE-SHAPE.npy` and `DTYPE-SHAPE.zarr`, such as `int8-5x7.npy`; elements are as `elements.py` says.
 """
 
 import io
@@ -9,19 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-
-
-def values(dtype, n):
-    k = np.arange(n)
-    dtype = np.dtype(dtype)
-    if dtype.kind == "b":
-        return k % 3 == 0
-    if dtype.kind in "iu":
-        return (k * 7 % 100).astype(dtype)
-    if dtype.kind == "f":
-        return (k * 0.5 - 3).astype(dtype)
-    return (k * 0.5 - 1j * k).astype(dtype)
-
+from elements import values
 
 count = 0
 for path in sorted(Path(sys.argv[1]).iterdir()):

@@ -15,39 +15,12 @@ import numpy as np
 import zarr
 import zarr.codecs
 import zarr.storage
+from elements import DTYPES, values
 
 root = Path(sys.argv[1])
 few = "--few" in sys.argv
 root.mkdir(parents=True, exist_ok=True)
 manifest = []
-
-DTYPES = [
-    "bool",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-]
-
-
-def values(dtype, n):
-    k = np.arange(n)
-    dtype = np.dtype(dtype)
-    if dtype.kind == "b":
-        return k % 3 == 0
-    if dtype.kind in "iu":
-        return (k * 7 % 100).astype(dtype)
-    if dtype.kind == "f":
-        return (k * 0.5 - 3).astype(dtype)
-    return (k * 0.5 - 1j * k).astype(dtype)
 
 
 def make(dtype, shape):

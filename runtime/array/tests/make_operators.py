@@ -8,23 +8,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from elements import DTYPES
 
 rng = np.random.default_rng(1)
-DTYPES = [
-    "bool",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-]
 
 
 def values(dtype, shape, seed):

@@ -199,7 +199,7 @@ fn places_do_not_matter() {
         let run = |from: usize, to: usize| {
             let mut out = vec![0.0; to - from];
             let args = [x[from..].as_ptr().cast(), y[from..].as_ptr().cast(), std::ptr::null()];
-            #[allow(unsafe_code)]
+            #[allow(unsafe_code)] // Kernels are called as tiles call them; the block says why it is sound.
             // SAFETY: slices of `to - from` elements.
             unsafe {
                 kernel(args, out.as_mut_ptr().cast(), to - from);
