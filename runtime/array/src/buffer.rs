@@ -6,7 +6,7 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::{Mutex, OnceLock};
 
-/// Alignment of every pooled allocation: a cache line, and the widest vector.
+/// Alignment of every allocation: a cache line, and the widest vector. Up to 32 bytes may be aligned to 16 only.
 pub const ALIGN: usize = 64;
 
 /// Allocations below this are left to the allocator; above, fresh pages cost as much as the arithmetic.
@@ -15,7 +15,15 @@ const POOL_FROM: usize = 64 << 10;
 /// Bytes the pool keeps at most.
 const POOL_KEEPS: usize = 256 << 20;
 
+/// What fits into the value itself, so that a small result is one allocation, that of its `Arc`.
+const INLINE: usize = 32;
+
+#[repr(align(16))]
+struct Inline([u8; INLINE]);
+
 enum Owner {
+    /// In the value itself; its `ptr` says nothing.
+    Inline(Inline),
     /// Allocated here with this capacity, goes back to the pool.
     Pool(usize),
     /// A mapped file or foreign memory, read only, kept alive by this value.
@@ -36,8 +44,11 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// Memory for `len` bytes, aligned to [`ALIGN`]. The contents are whatever the last user left (or zero).
+    /// Memory for `len` bytes, aligned to [`ALIGN`] when there are more than 32. The contents are whatever the last user left (or zero).
     pub fn new(len: usize) -> Buffer {
+        if len <= INLINE {
+            return Buffer { ptr: NonNull::dangling(), len, owner: Owner::Inline(Inline([0; INLINE])) };
+        }
         if len >= POOL_FROM {
             let capacity = class(len);
             if let Some(ptr) = pool().take(capacity) {
@@ -45,8 +56,7 @@ impl Buffer {
             }
             return Buffer { ptr: allocate(capacity), len, owner: Owner::Pool(capacity) };
         }
-        let capacity = len.max(1);
-        Buffer { ptr: allocate(capacity), len, owner: Owner::Pool(capacity) }
+        Buffer { ptr: allocate(len), len, owner: Owner::Pool(len) }
     }
 
     /// Foreign memory of `len` bytes at `ptr`, which `owner` keeps alive and unchanged.
@@ -69,23 +79,29 @@ impl Buffer {
 
     /// Whether it may be written in place by whoever holds it alone.
     pub fn is_writable(&self) -> bool {
-        matches!(self.owner, Owner::Pool(_))
+        !matches!(self.owner, Owner::Other(_))
     }
 
-    /// First byte.
+    /// First byte: a place that a buffer of few bytes takes along when it is moved.
     pub fn as_ptr(&self) -> *const u8 {
-        self.ptr.as_ptr()
+        match &self.owner {
+            Owner::Inline(bytes) => bytes.0.as_ptr(),
+            _ => self.ptr.as_ptr(),
+        }
     }
 
-    /// First byte, for writing.
+    /// First byte, for writing; see [`Buffer::as_ptr`].
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.ptr.as_ptr()
+        match &mut self.owner {
+            Owner::Inline(bytes) => bytes.0.as_mut_ptr(),
+            _ => self.ptr.as_ptr(),
+        }
     }
 
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `len` bytes are readable; pooled memory was initialised by `allocate`.
-        unsafe { std::slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len) }
     }
 
     /// Its bytes, for writing.
@@ -95,7 +111,7 @@ impl Buffer {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         assert!(self.is_writable(), "foreign memory is read only");
         // SAFETY: pooled memory is initialised and uniquely borrowed.
-        unsafe { std::slice::from_raw_parts_mut(self.ptr.as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.len) }
     }
 }
 

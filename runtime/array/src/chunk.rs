@@ -5,7 +5,14 @@ use crate::buffer::Buffer;
 use dask_plan::DType;
 use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 use num_complex::{Complex32, Complex64};
+use smallvec::SmallVec;
 use std::sync::Arc;
+
+/// Extents of axes. Those of few axes need no memory of their own, as small tasks copy many.
+pub type Shape = SmallVec<[usize; 4]>;
+
+/// Distances of neighbours along axes, in bytes.
+pub type Strides = SmallVec<[isize; 4]>;
 
 /// A Rust type that is an element of chunks.
 pub trait Element: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static {
@@ -51,18 +58,17 @@ macro_rules! with_dtype {
 ///
 /// Invariant: every index within `shape` addresses `itemsize` bytes inside `buffer`, aligned to the element type;
 /// bytes of a bool chunk are 0 or 1. Strides are in bytes, and may be zero (broadcast) or negative (flipped).
-#[derive(Clone)]
 pub struct Chunk {
     dtype: DType,
-    shape: Vec<usize>,
-    strides: Vec<isize>,
+    shape: Shape,
+    strides: Strides,
     offset: usize,
     buffer: Arc<Buffer>,
 }
 
 /// Strides of a C-contiguous array, in bytes.
-pub fn c_strides(shape: &[usize], itemsize: usize) -> Vec<isize> {
-    let mut strides = vec![0; shape.len()];
+pub fn c_strides(shape: &[usize], itemsize: usize) -> Strides {
+    let mut strides = Strides::from_elem(0, shape.len());
     let mut step = itemsize as isize;
     for (stride, &n) in strides.iter_mut().zip(shape).rev() {
         *stride = step;
@@ -83,23 +89,25 @@ impl Chunk {
     /// # Panics
     /// If the size overflows; sizes from outside are checked by [`checked_nbytes`] first.
     pub fn build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Chunk {
-        let nbytes = checked_nbytes(shape, T::DTYPE).expect("a size that was checked");
+        let n = shape.iter().product();
+        // SAFETY: the memory holds `n` aligned elements, every bit pattern of which is a valid `T` (bools were zeroed),
+        // and nobody else sees it yet.
+        Chunk::fresh(T::DTYPE, shape.into(), |out| {
+            fill(unsafe { std::slice::from_raw_parts_mut(out.cast(), n) })
+        })
+    }
+
+    /// A C-contiguous chunk that `fill` writes: it is given the first byte, and every bit pattern it leaves must be valid.
+    pub(crate) fn fresh(dtype: DType, shape: Shape, fill: impl FnOnce(*mut u8)) -> Chunk {
+        let nbytes = checked_nbytes(&shape, dtype).expect("a size that was checked");
         let mut buffer = Buffer::new(nbytes);
-        if T::DTYPE == DType::Bool {
+        if dtype == DType::Bool {
             // Recycled bytes may be anything, but a bool is 0 or 1.
             buffer.bytes_mut().fill(0);
         }
-        let n = nbytes / size_of::<T>();
-        // SAFETY: the buffer holds `n` aligned elements, every bit pattern of which is a valid `T` (bools were zeroed),
-        // and nobody else sees it yet.
-        fill(unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<T>(), n) });
-        Chunk {
-            dtype: T::DTYPE,
-            shape: shape.to_vec(),
-            strides: c_strides(shape, size_of::<T>()),
-            offset: 0,
-            buffer: Arc::new(buffer),
-        }
+        fill(buffer.as_mut_ptr());
+        let strides = c_strides(&shape, dtype.itemsize());
+        Chunk { dtype, shape, strides, offset: 0, buffer: Arc::new(buffer) }
     }
 
     /// As [`Chunk::build`], when filling can fail.
@@ -151,7 +159,7 @@ impl Chunk {
     /// Returns `None` when the buffer does not fit shape and dtype, is misaligned, or a bool is neither 0 nor 1.
     pub fn from_buffer(dtype: DType, shape: &[usize], buffer: Buffer) -> Option<Chunk> {
         let fits = checked_nbytes(shape, dtype) == Some(buffer.len());
-        Chunk::from_parts(dtype, shape.to_vec(), c_strides(shape, dtype.itemsize()), 0, Arc::new(buffer))
+        Chunk::from_parts(dtype, shape.into(), c_strides(shape, dtype.itemsize()), 0, Arc::new(buffer))
             .filter(|_| fits)
     }
 
@@ -160,8 +168,8 @@ impl Chunk {
     /// Returns `None` when the view would leave the buffer, is misaligned, or a bool is neither 0 nor 1.
     pub fn from_parts(
         dtype: DType,
-        shape: Vec<usize>,
-        strides: Vec<isize>,
+        shape: Shape,
+        strides: Strides,
         offset: usize,
         buffer: Arc<Buffer>,
     ) -> Option<Chunk> {
@@ -340,7 +348,7 @@ impl Chunk {
     }
 
     /// Another view of the same memory; the caller's numbers are checked.
-    fn with(&self, shape: Vec<usize>, strides: Vec<isize>, offset: usize) -> Chunk {
+    fn with(&self, shape: Shape, strides: Strides, offset: usize) -> Chunk {
         debug_assert!(shape.len() == strides.len());
         Chunk { dtype: self.dtype, shape, strides, offset, buffer: Arc::clone(&self.buffer) }
     }
@@ -371,7 +379,7 @@ impl Chunk {
     pub fn slice(&self, ranges: &[(usize, usize, isize)]) -> Chunk {
         assert_eq!(ranges.len(), self.ndim(), "one range an axis");
         let mut offset = self.offset as isize;
-        let mut strides = Vec::with_capacity(ranges.len());
+        let mut strides = Strides::with_capacity(ranges.len());
         let empty = ranges.iter().any(|r| r.1 == 0);
         for (&(start, len, step), (&n, &s)) in ranges.iter().zip(self.shape.iter().zip(&self.strides)) {
             if len > 0 {
@@ -393,7 +401,7 @@ impl Chunk {
     pub fn reshape(&self, shape: &[usize]) -> Chunk {
         assert_eq!(shape.iter().product::<usize>(), self.len(), "{:?} as {shape:?}", self.shape);
         let flat = self.to_contiguous();
-        flat.with(shape.to_vec(), c_strides(shape, self.dtype.itemsize()), flat.offset)
+        flat.with(shape.into(), c_strides(shape, self.dtype.itemsize()), flat.offset)
     }
 
     /// numpy broadcasting.
@@ -412,7 +420,7 @@ impl Chunk {
                 None => 0,
             })
             .collect();
-        self.with(shape.to_vec(), strides, self.offset)
+        self.with(shape.into(), strides, self.offset)
     }
 
     /// Inserts axes of length 1 at these positions of the result (sorted).
@@ -453,6 +461,13 @@ impl Chunk {
     }
 }
 
+impl Clone for Chunk {
+    fn clone(&self) -> Chunk {
+        // By slices, which are copied as bytes; `SmallVec`'s own clone goes element by element.
+        self.with(Shape::from_slice(&self.shape), Strides::from_slice(&self.strides), self.offset)
+    }
+}
+
 impl std::fmt::Debug for Chunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Chunk<{}>{:?}", self.dtype, self.shape)
@@ -471,6 +486,7 @@ impl PartialEq for Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smallvec::smallvec;
 
     #[test]
     fn views_share_memory_and_keep_their_elements() {
@@ -492,8 +508,8 @@ mod tests {
         assert!(Chunk::from_bytes(DType::Bool, &[2], &[0, 2]).is_none());
         assert!(Chunk::from_bytes(DType::Float64, &[usize::MAX, 2], &[]).is_none());
         let b = Arc::new(Buffer::new(16));
-        assert!(Chunk::from_parts(DType::Int64, vec![3], vec![8], 0, b.clone()).is_none());
-        assert!(Chunk::from_parts(DType::Int64, vec![2], vec![-8], 0, b.clone()).is_none());
-        assert!(Chunk::from_parts(DType::Int64, vec![2], vec![-8], 8, b).is_some());
+        assert!(Chunk::from_parts(DType::Int64, smallvec![3], smallvec![8], 0, b.clone()).is_none());
+        assert!(Chunk::from_parts(DType::Int64, smallvec![2], smallvec![-8], 0, b.clone()).is_none());
+        assert!(Chunk::from_parts(DType::Int64, smallvec![2], smallvec![-8], 8, b).is_some());
     }
 }

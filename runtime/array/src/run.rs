@@ -6,6 +6,7 @@ use crate::fuse::prepare::Prepass;
 use crate::value::Value;
 use crate::{ops, reduce};
 use dask_plan::program::{Op, Program};
+use smallvec::SmallVec;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +99,7 @@ impl Prepared {
                 args.len()
             )));
         }
-        let mut scope = Scope { graph: Graph::new(context), values: Vec::new(), prepass: &self.prepass };
+        let mut scope = Scope { graph: Graph::new(context), values: SmallVec::new(), prepass: &self.prepass };
         for input in inputs {
             scope.push(input);
         }
@@ -106,7 +107,7 @@ impl Prepared {
             match self.prepass.is_live(scope.values.len()) {
                 false => scope.values.push(None),
                 true => {
-                    let of: Vec<usize> =
+                    let of: SmallVec<[usize; 4]> =
                         instr.of.iter().map(|&v| self.prepass.canonical(v as usize)).collect();
                     scope.step(&instr.op, &of, args)?;
                 }
@@ -119,7 +120,7 @@ impl Prepared {
 /// The values of a program while it runs.
 struct Scope<'a> {
     graph: Graph<'a>,
-    values: Vec<Option<Held>>,
+    values: SmallVec<[Option<Held>; 4]>,
     prepass: &'a Prepass,
 }
 
@@ -164,7 +165,7 @@ impl Scope<'_> {
     /// Runs one instruction, or notes it down when it is elementwise.
     fn step(&mut self, op: &Op, of: &[usize], args: &[i64]) -> Result<(), Error> {
         if lower::is_elementwise(op) {
-            let operands = of.iter().map(|&o| self.node(op, o)).collect::<Result<Vec<_>, _>>()?;
+            let operands = of.iter().map(|&o| self.node(op, o)).collect::<Result<SmallVec<[_; 4]>, _>>()?;
             let node = lower::elementwise(&mut self.graph, op, &operands)?;
             self.push_node(node);
             operands.iter().for_each(|&o| self.graph.release(o));

@@ -1,11 +1,13 @@
 //! Expressions that are not evaluated yet.
 
-use crate::chunk::{Chunk, checked_nbytes};
+use crate::chunk::{Chunk, Shape, checked_nbytes};
 use crate::elementwise::kernel::Kernel;
 use crate::fuse::group::{self, Group, Step};
+use crate::fuse::small;
 use crate::reduce::Sink;
 use crate::run::{Context, Error};
 use dask_plan::DType;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap};
 
 /// The number of a node; operands have lower numbers.
@@ -13,7 +15,7 @@ pub(crate) type NodeId = usize;
 
 struct Node {
     dtype: DType,
-    shape: Vec<usize>,
+    shape: Shape,
     /// Consumers to come: uses by the program, and nodes that are not evaluated yet.
     pending: u32,
     kind: Kind,
@@ -30,14 +32,14 @@ enum Kind {
 
 /// Expressions over arrays. Nodes that nobody will ask for again let go of their memory.
 pub(crate) struct Graph<'a> {
-    nodes: Vec<Node>,
+    nodes: SmallVec<[Node; 4]>,
     context: &'a Context,
 }
 
 impl<'a> Graph<'a> {
     /// Without nodes.
     pub(crate) fn new(context: &'a Context) -> Graph<'a> {
-        Graph { nodes: Vec::new(), context }
+        Graph { nodes: SmallVec::new(), context }
     }
 
     /// What the program may use.
@@ -59,7 +61,7 @@ impl<'a> Graph<'a> {
     pub(crate) fn leaf(&mut self, chunk: Chunk) -> NodeId {
         self.nodes.push(Node {
             dtype: chunk.dtype(),
-            shape: chunk.shape().to_vec(),
+            shape: chunk.shape().into(),
             pending: 0,
             kind: Kind::Leaf(chunk),
         });
@@ -72,21 +74,27 @@ impl<'a> Graph<'a> {
     /// When the operands do not broadcast, or the result would be too large.
     pub(crate) fn apply(
         &mut self,
-        name: &str,
+        name: impl Fn() -> String,
         kernel: Kernel,
         args: &[NodeId],
         dtype: DType,
     ) -> Result<NodeId, Error> {
-        let mut shape = self.shape(args[0]).to_vec();
+        let mut shape = Shape::from(self.shape(args[0]));
         for &arg in &args[1..] {
+            if self.nodes[arg].shape == shape {
+                continue;
+            }
             shape = broadcast(&shape, self.shape(arg)).ok_or_else(|| {
                 let shapes: Vec<_> = args.iter().map(|&a| format!("{:?}", self.shape(a))).collect();
-                Error::Operand(format!("{name}: shapes {} do not broadcast", shapes.join(", ")))
+                Error::Operand(format!("{}: shapes {} do not broadcast", name(), shapes.join(", ")))
             })?;
         }
         if checked_nbytes(&shape, dtype).is_none() {
             let bytes = shape.iter().fold(dtype.itemsize() as u128, |n, &d| n.saturating_mul(d as u128));
-            return Err(Error::Operand(format!("{name}: the result would take {bytes} bytes")));
+            return Err(Error::Operand(format!("{}: the result would take {bytes} bytes", name())));
+        }
+        if let Some(chunk) = self.at_once(kernel, args, dtype, &shape) {
+            return Ok(self.leaf(chunk));
         }
         for &arg in args {
             // An operand that is repeated along an axis is computed once, not once a repetition.
@@ -102,6 +110,18 @@ impl<'a> Graph<'a> {
             kind: Kind::Compute { kernel, args: args.to_vec() },
         });
         Ok(self.nodes.len() - 1)
+    }
+
+    /// Runs a kernel over small operands that are there: planning tiles would take longer than the work.
+    fn at_once(&self, kernel: Kernel, args: &[NodeId], dtype: DType, shape: &[usize]) -> Option<Chunk> {
+        let mut operands: SmallVec<[&Chunk; 3]> = SmallVec::new();
+        for &arg in args {
+            match &self.nodes[arg].kind {
+                Kind::Leaf(chunk) => operands.push(chunk),
+                _ => return None,
+            }
+        }
+        small::run(kernel, &operands, dtype, shape)
     }
 
     /// Announces `n` more consumers.
@@ -185,7 +205,7 @@ impl<'a> Graph<'a> {
                 }
                 Kind::Compute { kernel, args } => {
                     let (kernel, args) = (*kernel, args.iter().map(|a| viewed[a]).collect::<Vec<_>>());
-                    self.apply("a view", kernel, &args, self.nodes[old].dtype)?
+                    self.apply(|| "a view".into(), kernel, &args, self.nodes[old].dtype)?
                 }
                 Kind::Done => return Err(Error::Operand("a value was used after its last use".into())),
             };
@@ -213,7 +233,7 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// When the caller gave up.
     pub(crate) fn evaluate_together(&mut self, nodes: &[NodeId]) -> Result<(), Error> {
-        let mut by_shape: BTreeMap<Vec<usize>, Vec<NodeId>> = BTreeMap::new();
+        let mut by_shape: BTreeMap<Shape, Vec<NodeId>> = BTreeMap::new();
         for &node in nodes {
             by_shape.entry(self.nodes[node].shape.clone()).or_default().push(node);
         }
@@ -250,7 +270,7 @@ impl<'a> Graph<'a> {
         if let Some(root) = reduced {
             inside[position[&root]] += 1;
         }
-        let shape = self.nodes[roots[0]].shape.clone();
+        let shape = self.nodes[roots[0]].shape.to_vec();
         let mut steps = Vec::with_capacity(members.len());
         for (&n, &inside) in members.iter().zip(&inside) {
             let node = &mut self.nodes[n];
@@ -283,7 +303,7 @@ impl<'a> Graph<'a> {
 }
 
 /// The shape that both broadcast to.
-pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Option<Shape> {
     let n = a.len().max(b.len());
     let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(n).map_or(1, |j| s[j]);
     (0..n)

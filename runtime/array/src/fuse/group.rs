@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // Kernels work on raw tiles; every tile lies within a chunk or its own scratch slot.
 
 use crate::buffer::Buffer;
-use crate::chunk::{Chunk, c_strides};
+use crate::chunk::{Chunk, Strides, c_strides};
 use crate::elementwise::kernel::Kernel;
 use crate::fuse::load::Loader;
 use crate::fuse::tiles::{Tile, Tiles};
@@ -144,7 +144,7 @@ pub(crate) fn run(
         }
     }
 
-    let target_strides: Vec<Vec<isize>> =
+    let target_strides: Vec<Strides> =
         targets.iter().map(|t| c_strides(&space.shape, t.chunk.dtype().itemsize())).collect();
 
     let mut tile = tiles.first();
@@ -273,20 +273,24 @@ fn make_targets(
             if *taken || chunk.dtype() != dtype || chunk.shape() != shape || chunk.is_empty() {
                 return None;
             }
-            let ptr = crate::with_dtype!(dtype, T => chunk.as_mut_slice::<T>()?.as_mut_ptr().cast::<u8>());
+            let ptr = first_byte(chunk)?;
             *taken = true;
             Some((chunk.clone(), ptr))
         });
         let (chunk, ptr) = reused.unwrap_or_else(|| {
-            let mut ptr = std::ptr::null_mut();
-            let chunk = crate::with_dtype!(dtype, T => {
-                Chunk::build(shape, |out: &mut [T]| ptr = out.as_mut_ptr().cast::<u8>())
-            });
+            let mut chunk = Chunk::fresh(dtype, shape.into(), |_| {});
+            let ptr = first_byte(&mut chunk).expect("memory that nobody else holds yet");
             (chunk, ptr)
         });
         targets.push(Target { step: *step, chunk, ptr });
     }
     targets
+}
+
+/// The first byte of a chunk in C order that nobody else holds, for writing. Small chunks keep their elements in what they
+/// share, so it is known only once the chunk is whole.
+fn first_byte(chunk: &mut Chunk) -> Option<*mut u8> {
+    crate::with_dtype!(chunk.dtype(), T => Some(chunk.as_mut_slice::<T>()?.as_mut_ptr().cast::<u8>()))
 }
 
 /// The axes over which a group runs, and the strides of its sources along them.

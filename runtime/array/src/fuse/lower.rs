@@ -52,7 +52,7 @@ pub(crate) fn elementwise(graph: &mut Graph<'_>, op: &Op, operands: &[NodeId]) -
             let condition = cast(graph, *condition, DType::Bool)?;
             let dtype = graph.dtype(*a).promote(graph.dtype(*b));
             let (a, b) = (cast(graph, *a, dtype)?, cast(graph, *b, dtype)?);
-            graph.apply("where", elementwise::select(dtype), &[condition, a, b], dtype)
+            graph.apply(|| "where".into(), elementwise::select(dtype), &[condition, a, b], dtype)
         }
         (Op::Clip, [x, low, high]) => {
             let dtype = graph.dtype(*x).promote(graph.dtype(*low)).promote(graph.dtype(*high));
@@ -74,7 +74,7 @@ pub(crate) fn cast(graph: &mut Graph<'_>, x: NodeId, dtype: DType) -> Result<Nod
     if graph.dtype(x) == dtype {
         return Ok(x);
     }
-    graph.apply("cast", elementwise::cast(graph.dtype(x), dtype), &[x], dtype)
+    graph.apply(|| "cast".into(), elementwise::cast(graph.dtype(x), dtype), &[x], dtype)
 }
 
 /// A function of one argument.
@@ -85,7 +85,7 @@ pub(crate) fn unary(graph: &mut Graph<'_>, f: Unary, x: NodeId) -> Result<NodeId
     let (inner, outer) = infer::unary(f, graph.dtype(x)).map_err(Error::Operand)?;
     let x = cast(graph, x, inner)?;
     match elementwise::unary(f, inner) {
-        elementwise::Function::Kernel(kernel) => graph.apply(&infer::numpy_name(&f), kernel, &[x], outer),
+        elementwise::Function::Kernel(kernel) => graph.apply(|| infer::numpy_name(&f), kernel, &[x], outer),
         elementwise::Function::Identity => Ok(x),
         elementwise::Function::None => Err(no_loop(&infer::numpy_name(&f), inner)),
     }
@@ -103,7 +103,7 @@ pub(crate) fn binary(graph: &mut Graph<'_>, f: Binary, a: NodeId, b: NodeId) -> 
     if f == Binary::Power && inner.kind() == Kind::Signed {
         check_exponents(graph, b)?;
     }
-    graph.apply(&infer::numpy_name(&f), kernel, &[a, b], outer)
+    graph.apply(|| infer::numpy_name(&f), kernel, &[a, b], outer)
 }
 
 fn no_loop(name: &str, dtype: DType) -> Error {
@@ -152,7 +152,7 @@ fn round(graph: &mut Graph<'_>, x: NodeId, decimals: i32) -> Result<NodeId, Erro
     });
     let (up, down) = elementwise::scale(dtype);
     let (before, after) = if decimals > 0 { (up, down) } else { (down, up) };
-    let x = graph.apply("round", before, &[x, scale], dtype)?;
+    let x = graph.apply(|| "round".into(), before, &[x, scale], dtype)?;
     let x = unary(graph, Unary::Rint, x)?;
-    graph.apply("round", after, &[x, scale], dtype)
+    graph.apply(|| "round".into(), after, &[x, scale], dtype)
 }

@@ -4,6 +4,7 @@
 //! - [`lower`]: from operators to kernels;
 //! - [`graph`]: expressions that are not evaluated yet;
 //! - [`group`]: evaluates expressions of one shape;
+//! - [`small`]: the short way for arrays of few elements;
 //! - [`tiles`]: how an index space is cut;
 //! - [`load`]: copies a tile of a strided array.
 
@@ -12,6 +13,7 @@ pub(crate) mod group;
 mod load;
 pub(crate) mod lower;
 pub(crate) mod prepare;
+mod small;
 pub(crate) mod tiles;
 
 #[cfg(test)]

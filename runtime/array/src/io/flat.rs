@@ -140,7 +140,7 @@ fn read_c(
         let strides = strides.iter().map(|&s| s as isize).collect();
         // Misaligned files are copied below.
         if let Some(chunk) =
-            Chunk::from_parts(layout.dtype, shape.clone(), strides, 0, Arc::new(foreign(map)))
+            Chunk::from_parts(layout.dtype, shape.as_slice().into(), strides, 0, Arc::new(foreign(map)))
         {
             return Ok(chunk);
         }
