@@ -137,7 +137,8 @@ pub(super) struct Worker {
     /// Port on which other workers fetch results; 0 picks a free one.
     #[arg(long, default_value_t = 0, env = "DASK_WORKER_PORT")]
     pub(super) port: u16,
-    /// Address that others connect to, when it is not the one that the worker listens on, such as tcp://10.0.0.7:9000.
+    /// Address that others connect to, such as tcp://10.0.0.7:9000. Default: the one that the worker listens on; for 0.0.0.0,
+    /// the one from which it reaches the scheduler.
     #[arg(long, env = "DASK_CONTACT_ADDRESS")]
     pub(super) contact_address: Option<Address>,
     /// Port for /health and /metrics; 0 picks a free one, so that several workers share a host.

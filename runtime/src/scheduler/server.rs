@@ -8,10 +8,11 @@ use super::state::Opened;
 use crate::net::frame::{Limits, Reader};
 use crate::net::greet::{self, Greeted, Stranger};
 use crate::net::message::{FromClient, FromWorker, Report, Role, Submit, ToClient, Verdict, WorkerHello};
-use crate::net::{Error, Sender, agent, codec};
+use crate::net::{Address, Error, Sender, agent, codec};
 use dask_array::Value;
 use serde_bytes::ByteBuf;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::tcp::OwnedReadHalf;
@@ -65,7 +66,10 @@ async fn connection(hub: Arc<Hub>, stream: TcpStream, from: std::net::SocketAddr
     };
     tracing::debug!(%from, agent = %hello.agent, "connected");
     let result = match hello.role {
-        Role::Worker(worker) => self::worker(&hub, worker, greeted).await,
+        Role::Worker(mut worker) => {
+            worker.address = reachable(&worker.address, from.ip());
+            self::worker(&hub, worker, greeted).await
+        }
         Role::Client => client(&hub, greeted).await,
         Role::Peer => refuse(greeted, "a scheduler keeps no results; ask a worker".into()).await,
     };
@@ -80,6 +84,16 @@ async fn refuse(mut greeted: Greeted, reason: String) -> Result<(), Error> {
 }
 
 // --- workers ----------------------------------------------------------------------------------------------
+
+/// A worker's address for its peers. One that listens on all of its addresses is reached at the one it came from.
+fn reachable(address: &str, from: IpAddr) -> String {
+    match address.parse::<Address>() {
+        Ok(Address { host, port }) if host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified()) => {
+            Address { host: from.to_canonical().to_string(), port }.to_string()
+        }
+        _ => address.to_string(),
+    }
+}
 
 async fn worker(hub: &Arc<Hub>, hello: WorkerHello, greeted: Greeted) -> Result<(), Error> {
     let Greeted { mut reader, writer } = greeted;
@@ -334,4 +348,18 @@ fn subscriber(id: String, sender: Sender) -> Subscriber {
         };
         sent.is_ok()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reachable;
+
+    #[test]
+    fn a_worker_on_all_addresses_is_reached_at_the_one_it_came_from() {
+        let from = "::ffff:10.1.2.3".parse().unwrap();
+        assert_eq!(reachable("tcp://0.0.0.0:40123", from), "tcp://10.1.2.3:40123");
+        assert_eq!(reachable("tcp://[::]:40123", from), "tcp://10.1.2.3:40123");
+        assert_eq!(reachable("tcp://worker-0.workers:9000", from), "tcp://worker-0.workers:9000");
+        assert_eq!(reachable("tcp://10.0.0.7:9000", from), "tcp://10.0.0.7:9000");
+    }
 }

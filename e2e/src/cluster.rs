@@ -1,0 +1,75 @@
+//! The Kubernetes that scenarios run on: `e2e/cluster/cluster` brings it up, or finds it up.
+
+use anyhow::{Context, Result, bail};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The folder of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// Runs a command of `e2e/cluster/cluster`; what it says goes to the standard error. Returns its standard output.
+///
+/// # Errors
+/// When it fails; what is missing and how to get it, it has said itself.
+pub fn run(args: &[&str]) -> Result<String> {
+    let script = root().join("e2e/cluster/cluster");
+    let output = Command::new(&script)
+        .args(args)
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", script.display()))?;
+    if !output.status.success() {
+        bail!(
+            "`e2e/cluster/cluster {}` failed ({}); what it said stands above",
+            args.join(" "),
+            output.status
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Brings the cluster up, once in this process, with the images that are built. Returns the path of its kubeconfig.
+fn kubeconfig() -> Result<PathBuf> {
+    static UP: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let up = || -> Result<PathBuf> {
+        run(&["up"])?;
+        Ok(run(&["path", "kubeconfig"])?.trim().into())
+    };
+    UP.get_or_init(|| up().map_err(|e| format!("{e:#}"))).clone().map_err(anyhow::Error::msg)
+}
+
+/// A client of the cluster, which is brought up if it is not.
+///
+/// # Errors
+/// When there is no cluster to be had: says what is missing.
+pub async fn client() -> Result<Client> {
+    let path = tokio::task::spawn_blocking(kubeconfig).await??;
+    let file = Kubeconfig::read_from(&path).with_context(|| format!("{}", path.display()))?;
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+/// Ends a node as a power failure would.
+///
+/// # Errors
+/// When the cluster's script fails.
+pub async fn kill_node(name: &str) -> Result<()> {
+    let name = name.to_string();
+    tokio::task::spawn_blocking(move || run(&["kill-node", &name])).await??;
+    Ok(())
+}
+
+/// Starts a node that was killed, and waits until it is ready.
+///
+/// # Errors
+/// When the cluster's script fails.
+pub async fn start_node(name: &str) -> Result<()> {
+    let name = name.to_string();
+    tokio::task::spawn_blocking(move || run(&["start-node", &name])).await??;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Scenarios against a real Kubernetes. One: `make e2e SCENARIO=name`, all: `cargo test -p e2e`.
+
+#[path = "scenarios/engine.rs"]
+mod engine;
