@@ -12,8 +12,8 @@ pub const ALIGN: usize = 64;
 /// Allocations below this are left to the allocator; above, fresh pages cost as much as the arithmetic.
 const POOL_FROM: usize = 64 << 10;
 
-/// Bytes the pool keeps at most.
-const POOL_KEEPS: usize = 256 << 20;
+/// Bytes the pool keeps at most. Workers give them back when they are idle or short of memory.
+const POOL_KEEPS: usize = 1 << 30;
 
 /// What fits into the value itself, so that a small result is one allocation, that of its `Arc`.
 const INLINE: usize = 32;

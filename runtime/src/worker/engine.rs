@@ -35,6 +35,9 @@ pub struct Settings {
     pub spin: Duration,
 }
 
+/// After so long without work, memory kept for the next results goes back to the system.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// See the module.
 pub struct Engine {
     shared: Mutex<Shared>,
@@ -145,6 +148,13 @@ impl Engine {
             process = super::memory::resident();
         }
         let mut shared = self.lock();
+        let idle = shared.running == 0 && shared.ready() == 0 && shared.waiting() == 0;
+        shared.idle_since = idle.then(|| shared.idle_since.unwrap_or_else(Instant::now));
+        if shared.idle_since.is_some_and(|since| since.elapsed() > IDLE)
+            && dask_array::buffer::release_pool() > 0
+        {
+            process = super::memory::resident();
+        }
         let paused = over(process);
         let woken = shared.paused && !paused;
         shared.paused = paused;

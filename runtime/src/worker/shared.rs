@@ -12,6 +12,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Orders and the blobs that came with them.
 #[derive(Debug, Default)]
@@ -156,6 +157,8 @@ pub(super) struct Shared {
     /// Threads that sleep.
     pub(super) sleepers: usize,
     pub(super) paused: bool,
+    /// Since when there is nothing to do.
+    pub(super) idle_since: Option<Instant>,
     pub(super) stop: bool,
     /// Tasks that ran, for the metrics.
     pub(super) ran: u64,

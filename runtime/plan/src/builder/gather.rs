@@ -8,6 +8,9 @@ use crate::program::Op;
 /// Inputs of one task above which rechunking goes through intermediate chunks.
 const MANY_PIECES: u64 = 64;
 
+/// Pieces of a block, and blocks of which it takes pieces, from which on it pays to cut blocks in tasks of their own.
+const CUT_FIRST: u64 = 4;
+
 impl Piece {
     /// All of block `i`.
     pub(crate) fn whole(i: usize, len: u64) -> Piece {
@@ -171,6 +174,13 @@ impl Builder {
                 return self.rechunk_to(step, chunks);
             }
         }
+        // A block that very different blocks are made of is cut first, where it is, so that only what is needed travels.
+        if merged >= CUT_FIRST && split >= CUT_FIRST && !matches!(self.node(x).kind, Kind::Gather { .. }) {
+            let cut = old.iter().zip(&chunks).map(|(o, n)| refine(o, n)).collect();
+            let step = self.rechunk_to(x, cut)?;
+            self.nodes[step.0 as usize].keep = true;
+            return self.rechunk_to(step, chunks);
+        }
         self.rechunk_to(x, chunks)
     }
 
@@ -230,4 +240,22 @@ fn between(old: &[u64], new: &[u64]) -> Vec<u64> {
     let (fine, coarse) = if old.len() > new.len() { (old, new) } else { (new, old) };
     let group = ((fine.len() as f64 / coarse.len().max(1) as f64).sqrt().round() as usize).max(1);
     if group == 1 { old.to_vec() } else { fine.chunks(group).map(|g| g.iter().sum()).collect() }
+}
+
+/// Chunks that end wherever either's do.
+fn refine(old: &[u64], new: &[u64]) -> Vec<u64> {
+    let ends = |chunks: &[u64]| -> Vec<u64> {
+        chunks
+            .iter()
+            .scan(0, |end, &c| {
+                *end += c;
+                Some(*end)
+            })
+            .collect()
+    };
+    let mut all = [ends(old), ends(new)].concat();
+    all.sort_unstable();
+    all.dedup();
+    let starts = std::iter::once(0).chain(all.iter().copied());
+    all.iter().zip(starts).map(|(end, start)| end - start).collect()
 }
