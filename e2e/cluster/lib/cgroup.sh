@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# Cgroups: dask-e2e/system for the control plane, dask-e2e/NODE/system for a node's daemons, dask-e2e/NODE/kubepods (the
+# kubelet's) for its pods. `down` ends exactly what is in them. On version 1 pods have them in every hierarchy, and the
+# daemons in `pids` alone, which is the one to look in.
+
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    CGROUP_VERSION=2 CGROUP=/sys/fs/cgroup
+else
+    CGROUP_VERSION=1 CGROUP=/sys/fs/cgroup/pids
+fi
+
+cgroup_create() {
+    local hierarchy group controller
+    if [ $CGROUP_VERSION = 2 ]; then
+        # Not tried on a real machine of this version: written by the kernel's documentation. A group that has processes
+        # hands no controllers down, so processes are in leaves only; the kubelet hands them down below its root.
+        for group in '' "/$NAME" "${NODES[@]/#//$NAME/}"; do
+            mkdir -p "$CGROUP$group"
+            for controller in $(cat "$CGROUP$group/cgroup.controllers"); do
+                echo "+$controller" > "$CGROUP$group/cgroup.subtree_control" 2> /dev/null || true
+            done
+        done
+    else
+        [ -d $CGROUP ] || die "no cgroup hierarchy 'pids' at $CGROUP: mount version 2 at /sys/fs/cgroup, or version 1 with it"
+        for hierarchy in /sys/fs/cgroup/*/; do
+            case $hierarchy in */unified/) continue ;; esac
+            for group in "$NAME" "${NODES[@]/#/$NAME/}"; do
+                mkdir -p "$hierarchy$group"
+                case $hierarchy in
+                    */cpuset/)      # a new group's sets are empty, and nothing can run in it
+                        cat "${hierarchy}cpuset.cpus" > "$hierarchy$group/cpuset.cpus"
+                        cat "${hierarchy}cpuset.mems" > "$hierarchy$group/cpuset.mems" ;;
+                esac
+            done
+        done
+    fi
+    mkdir -p "$CGROUP/$NAME/system"
+    for group in "${NODES[@]}"; do mkdir -p "$CGROUP/$NAME/$group/system"; done
+}
+
+cgroup_join() { echo "$BASHPID" > "$CGROUP/$1/cgroup.procs"; }
+
+cgroup_processes() { # GROUP: the ids of all processes in it and below
+    [ -d "$CGROUP/$1" ] || return 0
+    # A group may go while it is read.
+    find "$CGROUP/$1" -name cgroup.procs -exec cat {} + 2> /dev/null || true
+}
+
+# Ends every process in a group and below. Membership of the group is what says that a process is ours, and it is read anew
+# for each round.
+cgroup_kill() {
+    local round pids
+    for round in $(seq 100); do
+        pids=$(cgroup_processes "$1")
+        [ -n "$pids" ] || return 0
+        # shellcheck disable=SC2086
+        kill -9 $pids 2> /dev/null || true
+        sleep 0.05
+    done
+    # shellcheck disable=SC2086
+    die "these processes do not end: $(ps -o pid=,stat=,args= -p "$(echo $pids | tr ' ' ,)" || true)"
+}
+
+cgroup_remove() {
+    local group round
+    for round in $(seq 50); do
+        for group in "/sys/fs/cgroup/$NAME" /sys/fs/cgroup/*/"$NAME"; do
+            [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} \; 2> /dev/null || true
+        done
+        compgen -G "/sys/fs/cgroup/*/$NAME" > /dev/null || [ -d "/sys/fs/cgroup/$NAME" ] || return 0
+        sleep 0.1
+    done
+    die "cannot remove the cgroups $NAME below /sys/fs/cgroup"
+}
