@@ -38,7 +38,7 @@ cgroup_create() {
     for group in "${NODES[@]}"; do mkdir -p "$CGROUP/$NAME/$group/system"; done
 }
 
-cgroup_join() { echo "$BASHPID" > "$CGROUP/$1/cgroup.procs"; }
+cgroup_join() { echo "$2" > "$CGROUP/$1/cgroup.procs"; }     # GROUP PROCESS
 
 cgroup_processes() { # GROUP: the ids of all processes in it and below
     [ -d "$CGROUP/$1" ] || return 0

@@ -47,7 +47,7 @@ start_time() { # PID; field 22, counted after the command's name, which may hold
 pid_of() { # NAME: prints the id of a component's process if it lives
     local pid time
     { read -r pid time < "$STATE/pids/$1"; } 2> /dev/null || return 1
-    [ "$(start_time "$pid")" = "$time" ] && [ "$(cut -d' ' -f1 <<< "$(sed 's/.*) //' "/proc/$pid/stat" 2> /dev/null)")" != Z ] && echo "$pid"
+    [ "$(start_time "$pid")" = "$time" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2> /dev/null && echo "$pid"
 }
 
 alive() { pid_of "$1" > /dev/null; }
@@ -56,16 +56,21 @@ alive() { pid_of "$1" > /dev/null; }
 # namespace. It writes its own pid file before it lets go of the lock, so that no other `up` can miss it, and then becomes
 # the command by exec.
 start() {
-    local name=$1 cgroup=$2 namespace=$3
+    local name=$1 cgroup=$2 namespace=$3 pid
     shift 3
     mkdir -p "$STATE/log" "$STATE/pids"
     [ ! -s "$STATE/log/$name.log" ] || mv "$STATE/log/$name.log" "$STATE/log/$name.log.1"
     (
-        cgroup_join "$cgroup"
-        echo "$BASHPID $(start_time $BASHPID)" > "$STATE/pids/$name"
+        pid=$BASHPID    # in a substitution it would be another one
+        cgroup_join "$cgroup" "$pid"
+        echo "$pid $(start_time "$pid")" > "$STATE/pids/$name"
         exec 9>&-
         exec setsid nsenter --net="/run/netns/$namespace" "$@"
     ) > "$STATE/log/$name.log" 2>&1 < /dev/null &
+    until alive "$name"; do
+        kill -0 $! 2> /dev/null || return 0     # whoever waits for it says so
+        sleep 0.01
+    done
 }
 
 last_lines() { # NAME: the end of a component's log

@@ -52,11 +52,13 @@ host_link_create() {
 table inet e2e-host {
     chain forward {
         type filter hook forward priority filter; policy accept;
-        oifname "host" ct state != established,related drop
+        oifname "host" ct state established,related accept
+        oifname "host" drop
     }
     chain output {
         type filter hook output priority filter; policy accept;
-        oifname "host" ct state != established,related drop
+        oifname "host" ct state established,related accept
+        oifname "host" drop
     }
     chain postrouting {
         type nat hook postrouting priority srcnat; policy accept;
