@@ -49,8 +49,8 @@ cgroup_processes() { # GROUP: the ids of all processes in it and below
 # Ends every process in a group and below. Membership of the group is what says that a process is ours, and it is read anew
 # for each round.
 cgroup_kill() {
-    local round pids
-    for round in $(seq 100); do
+    local pids
+    for _ in $(seq 100); do
         pids=$(cgroup_processes "$1")
         [ -n "$pids" ] || return 0
         # shellcheck disable=SC2086
@@ -61,14 +61,21 @@ cgroup_kill() {
     die "these processes do not end: $(ps -o pid=,stat=,args= -p "$(echo $pids | tr ' ' ,)" || true)"
 }
 
+cgroup_directories() { # GROUP: where it is, in each hierarchy
+    local directory
+    for directory in "/sys/fs/cgroup/$1" /sys/fs/cgroup/*/"$1"; do [ ! -d "$directory" ] || echo "$directory"; done
+}
+
+# Removes a group, which no process is in any more; the kernel may need a moment to notice.
 cgroup_remove() {
-    local group round
-    for round in $(seq 50); do
-        for group in "/sys/fs/cgroup/$NAME" /sys/fs/cgroup/*/"$NAME"; do
-            [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} \; 2> /dev/null || true
-        done
-        compgen -G "/sys/fs/cgroup/*/$NAME" > /dev/null || [ -d "/sys/fs/cgroup/$NAME" ] || return 0
-        sleep 0.1
+    local directories
+    for _ in $(seq 50); do
+        directories=$(cgroup_directories "$1")
+        [ -n "$directories" ] || return 0
+        # shellcheck disable=SC2086
+        find $directories -depth -type d -exec rmdir {} \; 2> /dev/null || true
+        [ -n "$(cgroup_directories "$1")" ] || return 0
+        sleep 0.05
     done
-    die "cannot remove the cgroups $NAME below /sys/fs/cgroup"
+    die "cannot remove the cgroup $1 below /sys/fs/cgroup"
 }

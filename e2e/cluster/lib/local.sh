@@ -131,7 +131,7 @@ take_down() {
     for node in "${NODES[@]}"; do network_node_down "$node"; done
     cgroup_kill "$NAME"
     network_remove
-    cgroup_remove
+    cgroup_remove "$NAME"
     local made=''
     [ ! -e "$STATE/made-var-lib-kubelet" ] || made=1
     remove "$STATE"

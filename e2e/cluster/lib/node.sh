@@ -73,7 +73,7 @@ node_start() { # NODE
     [ -d /var/lib/kubelet ] || { mkdir -p /var/lib/kubelet && touch "$STATE/made-var-lib-kubelet"; }
     start "$node" "$NAME/$node/system" "$NAME-$node" \
         unshare --mount --propagation slave --uts --ipc --pid --fork --kill-child --mount-proc \
-        "$HERE/lib/node-init" "$node" "$(node_ip "$node")" "$STATE" "$KUBERNETES" "$PAUSE"
+        "$HERE/lib/node-init" "$node" "$(node_ip "$node")" "$STATE" "$KUBERNETES" "$PAUSE" "${NODES[@]}"
 }
 
 node_kill() { # NODE: the link first, so that nobody hears a connection end
@@ -81,6 +81,7 @@ node_kill() { # NODE: the link first, so that nobody hears a connection end
     network_node_down "$node"
     if pid=$(pid_of "$node") && grep -qz unshare "/proc/$pid/cmdline"; then kill -9 "$pid" 2> /dev/null || true; fi
     cgroup_kill "$NAME/$node"
+    cgroup_remove "$NAME/$node/kubepods"    # else the next kubelet looks for the container of each for seconds
     network_node_remove "$node"
     rm -f "$STATE/pids/$node"
 }
@@ -94,14 +95,21 @@ node_ctr() { # NODE ARGUMENTS…
     nsenter --target "$pid" --mount --pid --net --uts --ipc ctr -a /run/containerd/containerd.sock -n k8s.io "${@:2}"
 }
 
-node_ready() { kubectl_ get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' | grep -qx True; }
-
 node_healthy() { on "$NAME-$1" timeout 2 bash -c 'health 10248 /healthz'; }
+
+node_ready() { # NODE SINCE: Ready, by a kubelet that has said so since then
+    local renewed
+    renewed=$(kubectl_ get --namespace kube-node-lease lease "$1" -o 'jsonpath={.spec.renewTime}') &&
+        [[ $renewed > $2 ]] &&
+        kubectl_ get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' | grep -qx True
+}
 
 # The API server may still show what it knew before the node was killed; so the kubelet's own word is waited for first.
 node_wait() {
-    wait_for "$1's kubelet" 60 "$1" node_healthy "$1"
-    wait_for "$1 to be Ready" 60 "$1" node_ready "$1"
+    local since
+    since=$(date -u -r "$STATE/pids/$1" +%Y-%m-%dT%H:%M:%S)
+    wait_for "$1's kubelet" 90 "$1" node_healthy "$1"
+    wait_for "$1 to be Ready" 90 "$1" node_ready "$1" "$since"
 }
 
 local_kill_node() {
