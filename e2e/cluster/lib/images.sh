@@ -74,17 +74,49 @@ buildah_build() {
         TARGETARCH="$(go_arch)" "${arguments[@]}" >&2 || die "building the image failed"
 }
 
+archives() { # DIRECTORY: what is built and not in that record, as pairs of NAME ARCHIVE, by lines
+    local name archive
+    for name in "${IMAGES[@]}"; do
+        archive=$(image_archive "$name") && [ -e "$archive" ] || continue
+        [ "$(cat "$1/$name" 2> /dev/null)" = "$archive" ] || echo "$name $archive"
+    done
+}
+
+# containerd's images as files in the cache. A new node starts with hard links to them, which takes a second or two, where
+# an import takes ten; layers and content are never written to, and its databases are copied.
+store_update() { # PAUSE-ARCHIVE
+    local store=$CACHE_E2E/store new
+    if [ "$(cat "$store/containerd.version" 2> /dev/null)" != "$(containerd --version)" ]; then
+        remove "$store"
+        mkdir -p "$store/images"
+        containerd --version > "$store/containerd.version"
+    fi
+    mapfile -t new < <(archives "$store/images"; [ "$(cat "$store/images/pause" 2> /dev/null)" = "$1" ] || echo "pause $1")
+    [ ${#new[@]} -gt 0 ] || return 0
+    say "importing ${new[*]%% *} into the store that nodes start with"
+    # shellcheck disable=SC2046,SC2048,SC2086
+    unshare --mount --propagation slave --pid --fork --kill-child --mount-proc "$HERE/lib/store-init" "$store" ${new[*]} >&2 ||
+        die "cannot import the images"
+}
+
+store_copy() { # NODE
+    local store=$CACHE_E2E/store to=$STATE/$1 database
+    cp -al "$store/containerd" "$to/containerd" 2> /dev/null || { rm -rf "$to/containerd"; cp -a "$store/containerd" "$to/containerd"; }
+    for database in "$store"/containerd/io.containerd.*/*.db; do
+        cp --remove-destination "$database" "$to${database#"$store"}"
+    done
+    cp -r "$store/images" "$to/images"
+}
+
 # images_import NODE…: the images that are built, into nodes that have not got them.
 images_import() {
     local name node archive pids=() failed=0 pid
     for node in "$@"; do
         (
-            for name in "${IMAGES[@]}"; do
-                archive=$(image_archive "$name") && [ -e "$archive" ] || continue
-                [ "$(cat "$STATE/$node/images/$name" 2> /dev/null)" != "$archive" ] || continue
+            archives "$STATE/$node/images" | while read -r name archive; do
                 # At once after the node's start, containerd may not listen yet.
                 wait_for "$node's containerd" 60 "$node" node_ctr "$node" version
-                node_ctr "$node" images import "$archive" > /dev/null
+                node_ctr "$node" images import "$archive" > /dev/null < /dev/null
                 echo "$archive" > "$STATE/$node/images/$name"
             done
         ) &
@@ -96,6 +128,11 @@ images_import() {
 
 local_import_images() {
     local node
+    as_root
+    if [ -z "$(missing_packages cluster)" ]; then
+        cached pause "$(hash_of e2e/cluster/pause)" build_pause
+        store_update "$REPLY/pause.tar"
+    fi
     for node in "${NODES[@]}"; do
         if [ -e "$STATE/hash" ] && alive "$node"; then images_import "$node" || die "importing the images into $node failed"; fi
     done

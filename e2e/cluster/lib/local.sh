@@ -77,6 +77,7 @@ create() { # HASH; the hash is written last, so that a half made state is not ta
   loadbalance
 }
 C
+    store_update "$PAUSE"
     for node in "${NODES[@]}"; do node_configure "$node"; done
     cgroup_create
     network_create

@@ -6,7 +6,8 @@ is_node() { local n; for n in "${NODES[@]}"; do [ "$n" = "${1:-}" ] && return; d
 
 node_configure() { # NODE: the files that its daemons read
     local node=$1 d=$STATE/$1
-    mkdir -p "$d"/{cni,containerd,opt,kubelet,log,images}
+    mkdir -p "$d"/{cni,opt,kubelet,log}
+    store_copy "$node"
     cat > "$d/containerd.toml" << C
 version = 2
 root = "$d/containerd"
