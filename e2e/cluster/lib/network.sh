@@ -26,7 +26,8 @@ network_create() {
     modprobe br_netfilter 2> /dev/null || true     # often built in
     ip netns add "$CONTROL"
     on "$CONTROL" ip link set lo up
-    on "$CONTROL" ip link add br0 type bridge
+    # An address of its own: else it is that of some node's link, and changes under the others when that node dies.
+    on "$CONTROL" ip link add br0 address 02:00:0a:58:00:01 type bridge
     on "$CONTROL" ip addr add $CONTROL_IP/24 dev br0
     on "$CONTROL" ip link set br0 up
     on "$CONTROL" ip route add $SERVICE_RANGE dev br0
