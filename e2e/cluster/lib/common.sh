@@ -65,7 +65,7 @@ start() {
         cgroup_join "$cgroup" "$pid"
         echo "$pid $(start_time "$pid")" > "$STATE/pids/$name"
         exec 9>&-
-        exec setsid nsenter --net="/run/netns/$namespace" "$@"
+        exec setsid nsenter --net="$NETNS/$namespace" "$@"
     ) > "$STATE/log/$name.log" 2>&1 < /dev/null &
     until alive "$name"; do
         kill -0 $! 2> /dev/null || return 0     # whoever waits for it says so

@@ -70,8 +70,10 @@ docker_build() {
 buildah_build() {
     as_root
     need_packages images
+    mkdir -p /etc/cni /var/lib/containers       # its own are mounted there, and these stay empty
     unshare --mount "$HERE/lib/buildah-image" "$CACHE_E2E" "$dockerfile" "$context" "$archive.new" "$references" \
         TARGETARCH="$(go_arch)" "${arguments[@]}" >&2 || die "building the image failed"
+    rmdir /etc/cni /var/lib/containers 2> /dev/null || true
 }
 
 archives() { # DIRECTORY: what is built and not in that record, as pairs of NAME ARCHIVE, by lines

@@ -4,7 +4,7 @@
 
 CONTROL_PLANE="etcd apiserver controllers scheduler proxy dns provisioner"
 
-kubectl_() { on "$CONTROL" "$KUBERNETES" kubectl --kubeconfig "$ADMIN" "$@"; }
+kubectl_() { on "$CONTROL" "$KUBERNETES" kubectl --kubeconfig "$ADMIN" --cache-dir "$STATE/kube-cache" "$@"; }
 
 # What decides whether a cluster may be kept: this folder (but for the images), the programs, the machine's start.
 config_hash() {
@@ -21,7 +21,7 @@ local_up() {
     binaries
     local want component node
     want=$(config_hash)
-    if [ -e "$STATE" ] && ! { [ "$(cat "$STATE/hash" 2> /dev/null)" = "$want" ] && [ -e "/run/netns/$CONTROL" ]; }; then
+    if [ -e "$STATE" ] && ! { [ "$(cat "$STATE/hash" 2> /dev/null)" = "$want" ] && [ -e "$NETNS/$CONTROL" ]; }; then
         say "there is a cluster that was made otherwise, or only half made: starting anew"
         take_down
     fi
@@ -128,15 +128,16 @@ export -f health
 dns_answers() { on "$CONTROL" timeout 2 bash -c 'health 8181 /ready'; }
 
 take_down() {
-    local node
+    local node made
     for node in "${NODES[@]}"; do network_node_down "$node"; done
     cgroup_kill "$NAME"
     network_remove
     cgroup_remove "$NAME"
-    local made=''
-    [ ! -e "$STATE/made-var-lib-kubelet" ] || made=1
+    made=$(cat "$STATE/made" 2> /dev/null) || true
     remove "$STATE"
-    [ -z "$made" ] || rmdir /var/lib/kubelet 2> /dev/null || true
+    case $made in *$NETNS*) ! mountpoint -q $NETNS || [ -n "$(ls $NETNS)" ] || umount $NETNS ;; esac
+    # shellcheck disable=SC2086
+    [ -z "$made" ] || rmdir $made 2> /dev/null || true
 }
 
 local_down() {
@@ -166,8 +167,8 @@ local_exec() {
     [ "${1:-}" != -- ] || shift
     [ $# -gt 0 ] || die "exec: which command?" 2
     as_root
-    [ -e "/run/netns/$CONTROL" ] || die "there is no cluster: make cluster"
-    KUBECONFIG=$ADMIN exec nsenter --net="/run/netns/$CONTROL" "$@"
+    [ -e "$NETNS/$CONTROL" ] || die "there is no cluster: make cluster"
+    KUBECONFIG=$ADMIN exec nsenter --net="$NETNS/$CONTROL" "$@"
 }
 
 # From the machine's own network where it can, so that `kubectl port-forward` listens there.

@@ -7,6 +7,7 @@
 #   host      10.88.255.2  a link to the control namespace, with routes to all of the above and to the Services,
 #                          which lets connections in and none out
 
+NETNS=/run/netns        # where `ip` keeps namespaces; it mounts it onto itself
 CONTROL=$NAME-control
 HOST_LINK=$NAME
 CONTROL_IP=10.88.0.1
@@ -19,11 +20,12 @@ node_ip() { echo "10.88.0.1$(node_index "$1")"; }
 node_pods() { echo "10.244.$(node_index "$1").0/24"; }
 
 # `nsenter`, not `ip netns exec`, which would mount a /sys without the cgroups.
-on() { nsenter --net="/run/netns/$1" "${@:2}"; }
+on() { nsenter --net="$NETNS/$1" "${@:2}"; }
 
 network_create() {
     local node
     modprobe br_netfilter 2> /dev/null || true     # often built in
+    [ -d $NETNS ] || echo $NETNS >> "$STATE/made"
     ip netns add "$CONTROL"
     on "$CONTROL" ip link set lo up
     # An address of its own: else it is that of some node's link, and changes under the others when that node dies.
@@ -102,13 +104,13 @@ network_node_down() { on "$CONTROL" ip link set "$1" down 2> /dev/null || true; 
 
 network_node_remove() { # NODE
     on "$CONTROL" ip link del "$1" 2> /dev/null || true
-    [ ! -e "/run/netns/$NAME-$1" ] || ip netns del "$NAME-$1"
+    [ ! -e "$NETNS/$NAME-$1" ] || ip netns del "$NAME-$1"
 }
 
 network_remove() {
     local namespace
     ip link del $HOST_LINK 2> /dev/null || true
     for namespace in "$CONTROL" "${NODES[@]/#/$NAME-}"; do
-        [ ! -e "/run/netns/$namespace" ] || ip netns del "$namespace"
+        [ ! -e "$NETNS/$namespace" ] || ip netns del "$namespace"
     done
 }

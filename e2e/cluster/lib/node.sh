@@ -67,11 +67,14 @@ C
 }
 
 node_start() { # NODE
-    local node=$1
+    local node=$1 directory
     node_kill "$node"
     network_node_create "$node"
     rm -f "$STATE/$node/failed"
-    [ -d /var/lib/kubelet ] || { mkdir -p /var/lib/kubelet && touch "$STATE/made-var-lib-kubelet"; }
+    # Each node mounts its own there; `down` removes what was not there before.
+    for directory in /var/lib/kubelet /var/lib/cni; do
+        [ -d $directory ] || { echo $directory >> "$STATE/made" && mkdir -p $directory; }
+    done
     start "$node" "$NAME/$node/system" "$NAME-$node" \
         unshare --mount --propagation slave --uts --ipc --pid --fork --kill-child --mount-proc \
         "$HERE/lib/node-init" "$node" "$(node_ip "$node")" "$STATE" "$KUBERNETES" "$PAUSE" "${NODES[@]}"
