@@ -159,7 +159,7 @@ local_status() {
     done
     [ $alive -gt 0 ] || return 4
     KUBERNETES=$(kubectl_path)
-    "$KUBERNETES" --kubeconfig "$ADMIN" --request-timeout 5s get nodes 2>&1 || true
+    "$KUBERNETES" --kubeconfig "$ADMIN" --cache-dir "$STATE/kube-cache" --request-timeout 5s get nodes 2>&1 || true
     [ $dead = 0 ] || return 3
 }
 
