@@ -8,13 +8,20 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 export CACHE
 
-.PHONY: help build run test test-rust test-python lint fmt deny licenses bench schema doc clean
+.PHONY: help build dist run test test-rust test-python lint fmt deny licenses bench schema doc images cluster cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
 
 build: ## Build the release binary
 	cargo build --release --locked --bin dask-runtime
+
+dist: ## Build the static binary for this machine's architecture, as images hold it
+	# Only the program itself is linked anew: the flag is not handed to what it depends on.
+	cargo rustc --release --locked -p dask-runtime --bin dask-runtime -- -C target-feature=+crt-static
+	arch=$$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+	mkdir -p dist/$$arch
+	strip -o dist/$$arch/dask-runtime $(TARGET)/release/dask-runtime
 
 run: ## Compute the main example
 	cargo run --release --locked --bin dask-runtime -- run manifests/samples/transpose-sum.yaml
@@ -57,5 +64,15 @@ schema: ## Write the JSON Schema of graph documents
 doc: ## Build the API documentation
 	cargo doc --workspace --no-deps --locked
 
+images: dist ## Build the container images, and import them into the cluster if it runs
+	e2e/cluster/cluster images
+
+cluster: ## Bring up a Kubernetes for the end-to-end tests: kind's where Docker and kind are, else one of processes
+	e2e/cluster/cluster up
+
+cluster-down: ## Take that Kubernetes down; only the caches stay
+	e2e/cluster/cluster down
+
 clean: ## Remove what was built
 	cargo clean
+	rm -rf dist
