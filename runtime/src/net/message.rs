@@ -355,7 +355,7 @@ pub struct Memory {
     pub managed: u64,
     /// It is too full to start tasks.
     pub paused: bool,
-    /// Tasks that wait or run on it.
+    /// Tasks that wait or run on it; while it is paused, not those that only wait to be started.
     pub queued: u64,
 }
 

@@ -139,6 +139,11 @@ impl Job {
         progress
     }
 
+    /// Whether results are on their way to the subscriber, which releases them when it has them.
+    pub(super) fn delivering(&self) -> bool {
+        self.subscriber.is_some() && (self.pumping || !self.fetch.is_empty() || !self.in_flight.is_empty())
+    }
+
     /// Whether nothing is left to do for the subscriber.
     pub(super) fn delivered(&self) -> bool {
         self.unsent == 0

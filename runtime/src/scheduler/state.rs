@@ -6,7 +6,7 @@ use super::job::{Digest, Job, JobEvent, Stage, Subscriber, Wanted};
 use crate::ids::{IdMap, key};
 use crate::net::message::{Failed, Memory, Progress, Report};
 use dask_array::Value;
-use dask_core::{Actions, Core, Done, Event, Failure, JobId, TaskId, Tell, WorkerId, WorkerInfo};
+use dask_core::{Actions, Core, Done, Event, Failure, JobId, Measured, TaskId, Tell, WorkerId, WorkerInfo};
 use dask_plan::columns::U32s;
 use dask_plan::plan::{Part, Sink};
 use std::collections::HashMap;
@@ -188,7 +188,9 @@ impl State {
         if let Some(old) = self.crew.measured(worker, memory)
             && (old.paused != memory.paused || memory.paused)
         {
-            self.event(Event::MemoryReport { worker: WorkerId(worker), paused: memory.paused });
+            let Memory { paused, process, managed: kept, queued: active, .. } = memory;
+            let memory = Measured { paused, process, kept, active };
+            self.event(Event::MemoryReport { worker: WorkerId(worker), memory });
         }
     }
 
@@ -517,15 +519,18 @@ impl State {
         let now = Instant::now();
         let peak = self.crew.peak();
         for job in self.jobs.values_mut() {
-            if job.subscriber.is_none() || job.ended.is_some() {
+            if job.subscriber.is_none() || job.ended.is_some() && !job.delivering() {
                 continue;
             }
             let progress = job.progress(peak);
-            if (progress.tasks, progress.done) != job.told {
+            // While results wait for a subscriber, only telling it something shows whether it is still there.
+            if (progress.tasks, progress.done) != job.told || job.delivering() {
                 job.told = (progress.tasks, progress.done);
                 job.tell(&JobEvent::Progress(progress));
             }
         }
+        let delivering = self.jobs.values().any(Job::delivering);
+        self.event(Event::Tick { delivering });
         let keep = self.settings.keep;
         let old: Vec<u32> = self
             .jobs
