@@ -13,8 +13,10 @@ pub mod plan;
 pub mod server;
 mod state;
 mod table;
+mod view;
 
 pub use crew::{Joining, Link, WorkerView};
 pub use hub::{Hub, Settings};
 pub use job::{JobEvent, Subscriber};
-pub use state::{JobView, Opened, State};
+pub use state::{Opened, State};
+pub use view::JobView;
