@@ -113,6 +113,36 @@ fn expanded_plans_run_alike() {
 }
 
 #[test]
+fn results_that_the_submitter_takes_make_room_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(
+        dir.path(),
+        "graph.yaml",
+        "{version: 1, arrays: {x: {ones: {shape: [40000000], chunks: 500000}}}, outputs: {x: {npy: x.npy}}}",
+    );
+    // The output is larger than the limit, so it fits only bit by bit.
+    succeed(command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "250MB"]));
+    assert_eq!(std::fs::metadata(dir.path().join("x.npy")).unwrap().len(), 128 + 8 * 40_000_000);
+}
+
+#[test]
+fn what_does_not_fit_the_memory_limit_fails_by_name_with_sizes() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = "{version: 1, arrays: {x: {ones: {shape: [20000000], chunks: 250000}}, s: (x - x.sum()).sum()}, \
+                 outputs: {s: json}}";
+    let file = write(dir.path(), "graph.yaml", graph);
+    // Less than any process takes, and less than the results that are all needed at once, which either shows first.
+    for (limit, sizes) in [("3MB", "of 3000000 bytes"), ("100MB", "0000000 bytes")] {
+        let out = command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", limit]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{limit}: {error}");
+        for part in ["task (", "--memory-limit", "smaller chunks", sizes] {
+            assert!(error.contains(part), "{limit}: no {part:?} in {error}");
+        }
+    }
+}
+
+#[test]
 fn ctrl_c_stops_a_run() {
     let dir = tempfile::tempdir().unwrap();
     let endless = "
