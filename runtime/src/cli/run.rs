@@ -29,7 +29,7 @@ pub(super) fn run(options: Run) -> Result {
                 .map_err(Failure::input)?;
             eprintln!("serving http://{address}");
         }
-        let opened = engine.hub.with(|state| state.open("run", "", 0, false)).map_err(Failure::failed)?;
+        let opened = engine.hub.with(|state| state.open("run", None, 0, false)).map_err(Failure::failed)?;
         let (Opened::New(job) | Opened::Known(job)) = opened;
         let following = Following::local(&engine.hub, job);
         for part in parts {

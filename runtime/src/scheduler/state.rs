@@ -1,8 +1,9 @@
 //! Everything that the scheduler knows, under one lock.
 
+use super::content::Content;
 use super::crew::{Crew, Joining, Link};
 use super::hub::{Hub, Settings};
-use super::job::{Digest, Job, JobEvent, Stage, Subscriber, Wanted};
+use super::job::{Job, JobEvent, Stage, Subscriber, Wanted};
 use crate::ids::{IdMap, key};
 use crate::net::message::{Failed, Memory, Report};
 use dask_array::Value;
@@ -25,7 +26,6 @@ pub struct State {
     /// Events for the core that follow from what it told.
     follow: Vec<Event>,
     pub(super) settings: Settings,
-    digest: Digest,
     pub(super) hub: Weak<Hub>,
     pub(super) runtime: tokio::runtime::Handle,
     started: Instant,
@@ -78,7 +78,6 @@ impl State {
             arrived: IdMap::default(),
             follow: vec![],
             settings,
-            digest: Digest::new(),
             hub,
             runtime,
             started: Instant::now(),
@@ -258,34 +257,62 @@ impl State {
 
     // --- jobs ---------------------------------------------------------------------------------------------
 
-    /// Opens a job, or finds the one of the same id. `document` is what tells two submissions apart.
+    /// Opens a job, or finds the one of the same id. A job without a `document` gets its plan later; see
+    /// [`State::made_from`] and [`State::same`].
     ///
     /// # Errors
-    /// When the id belongs to another document.
+    /// When the id belongs to a job of something else.
     pub fn open(
         &mut self,
         name: &str,
-        document: &str,
+        document: Option<&str>,
         priority: i32,
         internal: bool,
     ) -> Result<Opened, String> {
-        let digest = self.digest.of(document);
-        if let Some(number) = self.names.get(name) {
-            return match self.jobs.get(number) {
-                Some(job) if job.digest != digest => Err(format!(
-                    "job {name:?} exists and is of another document; choose another --job-id, or attach to it with --attach {name}"
-                )),
-                _ => Ok(Opened::Known(*number)),
+        let content = document.map(Content::document);
+        if let Some(number) = self.names.get(name).copied() {
+            return match &content {
+                Some(content) => self.same(number, content).map(|()| Opened::Known(number)),
+                None => Ok(Opened::Known(number)),
             };
         }
         let id = self.core.next_job();
-        let mut job = Job::new(id, name.into(), priority, digest, Instant::now());
+        let mut job = Job::new(id, name.into(), priority, Instant::now());
+        job.content = content;
         job.internal = internal;
         self.jobs.insert(id.0, job);
         self.names.insert(name.into(), id.0);
         self.counts.jobs += u64::from(!internal);
         self.event(Event::JobOpened { job: id, priority });
         Ok(Opened::New(id.0))
+    }
+
+    /// A job's plan has arrived.
+    pub(super) fn made_from(&mut self, number: u32, plan: Content) {
+        if let Some(job) = self.jobs.get_mut(&number) {
+            job.content = Some(plan);
+        }
+    }
+
+    /// Whether a second submission of a job's id is the job's.
+    ///
+    /// # Errors
+    /// Names the job, what differs and what to do.
+    pub(super) fn same(&self, number: u32, submitted: &Content) -> Result<(), String> {
+        let Some(job) = self.jobs.get(&number) else { return Ok(()) };
+        let name = &job.name;
+        let difference = match &job.content {
+            Some(content) => content.difference(submitted),
+            // It failed before it was complete, which whoever comes is told.
+            None if job.ended.is_some() => None,
+            None => Some("its plan is still arriving, so nothing can be compared with it".into()),
+        };
+        match difference {
+            Some(difference) => Err(format!(
+                "job {name:?} exists: {difference}; choose another --job-id, or attach to it with --attach {name}"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// The number of a job.
