@@ -77,7 +77,7 @@ pub enum Reason {
     #[error(
         "it needs {needed} bytes, but the processes of the {workers} workers that may run it take {process} of {limit} \
          bytes of memory and start nothing above 0.80 of that; {stored} bytes are results that are still needed, the \
-         rest is what a process takes to run at all, and nothing that runs will free any; give workers more memory \
+         rest is the processes' own, and nothing that runs will free any; give workers more memory \
          (--memory-limit), add workers or use smaller chunks"
     )]
     Paused {
