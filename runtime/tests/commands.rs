@@ -118,17 +118,17 @@ fn results_that_the_submitter_takes_make_room_for_others() {
     let file = write(
         dir.path(),
         "graph.yaml",
-        "{version: 1, arrays: {x: {ones: {shape: [40000000], chunks: 500000}}}, outputs: {x: {npy: x.npy}}}",
+        "{version: 1, arrays: {x: {random: {seed: 1, shape: [24000000], chunks: 250000}}}, outputs: {x: {npy: x.npy}}}",
     );
     // The output is larger than the limit, so it fits only bit by bit.
-    succeed(command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "250MB"]));
-    assert_eq!(std::fs::metadata(dir.path().join("x.npy")).unwrap().len(), 128 + 8 * 40_000_000);
+    succeed(command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "120MB"]));
+    assert_eq!(std::fs::metadata(dir.path().join("x.npy")).unwrap().len(), 128 + 8 * 24_000_000);
 }
 
 #[test]
 fn what_does_not_fit_the_memory_limit_fails_by_name_with_sizes() {
     let dir = tempfile::tempdir().unwrap();
-    let graph = "{version: 1, arrays: {x: {ones: {shape: [20000000], chunks: 250000}}, s: (x - x.sum()).sum()}, \
+    let graph = "{version: 1, arrays: {x: {random: {seed: 1, shape: [20000000], chunks: 250000}}, s: (x - x.sum()).sum()}, \
                  outputs: {s: json}}";
     let file = write(dir.path(), "graph.yaml", graph);
     // Less than any process takes, and less than the results that are all needed at once, which either shows first.
