@@ -186,6 +186,24 @@ fn a_job_id_belongs_to_one_plan() {
 }
 
 #[test]
+fn a_worker_over_its_memory_limit_fails_the_job_with_sizes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", "{version: 1, arrays: {x: arange(5)}, outputs: {x: print}}");
+    let scheduler = scheduler();
+    // Less than any process takes.
+    let _worker = worker(&scheduler, "small", dir.path(), &["--memory-limit", "2MB"]);
+    wait("the worker to be paused", || {
+        (scheduler.metric(r#"dask_scheduler_workers{state="paused"}"#) == 1.0).then_some(())
+    });
+    let out = command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    for part in ["task ", "of 2000000 bytes of memory", "--memory-limit", "smaller chunks"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
+#[test]
 fn a_detached_job_is_picked_up_later() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "graph.yaml", SMALL.replace("  y: print", "  y: {npy: y.npy}"));

