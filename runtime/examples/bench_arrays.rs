@@ -97,7 +97,8 @@ fn transpose_sum(sum: bool) -> Part {
 
 /// Runs the second part, after the first if x is to be in memory; returns the time of what is measured and the total.
 async fn measure(engine: &Embedded, run: usize, in_memory: bool, sum: bool) -> (Duration, f64) {
-    let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(&format!("{in_memory}-{sum}-{run}"), "", 0, false))
+    let Ok(Opened::New(job)) =
+        engine.hub.with(|s| s.open(&format!("{in_memory}-{sum}-{run}"), None, 0, false))
     else {
         panic!("a new job");
     };

@@ -95,7 +95,7 @@ async fn remote(client: &mut Client, id: String, bytes: &[u8], leaves: u32) -> D
 
 async fn local(engine: &Embedded, id: String, part: Part, leaves: u32) -> Duration {
     let from = Instant::now();
-    let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(&id, "", 0, false)) else {
+    let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(&id, None, 0, false)) else {
         panic!("job {id} is new")
     };
     let mut following = Following::local(&engine.hub, job);

@@ -73,7 +73,7 @@ async fn main() {
         let part = decoder.next_part().expect("a valid plan").expect("a whole part");
         let decoded = from.elapsed();
         drop(decoder);
-        let Ok(Opened::New(job)) = hub.with(|s| s.open(&format!("load-{run}"), "", 0, false)) else {
+        let Ok(Opened::New(job)) = hub.with(|s| s.open(&format!("load-{run}"), None, 0, false)) else {
             panic!("a new job");
         };
         hub.with(|s| s.add_part(job, part));

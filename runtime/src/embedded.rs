@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn submit(engine: &Embedded, id: &str, part: Part) -> Following {
-        let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(id, "", 0, false)) else {
+        let Ok(Opened::New(job)) = engine.hub.with(|s| s.open(id, None, 0, false)) else {
             panic!("{id} is new")
         };
         let following = Following::local(&engine.hub, job);

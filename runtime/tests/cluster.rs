@@ -156,6 +156,54 @@ fn a_job_id_is_computed_once() {
 }
 
 #[test]
+fn a_job_id_belongs_to_one_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let scheduler = scheduler();
+    let _worker = worker(&scheduler, "a", dir.path(), &[]);
+    for (name, seed) in [("graph", "seed: 42"), ("other", "seed: 43")] {
+        let file = write(dir.path(), &format!("{name}.yaml"), SMALL.replace("seed: 42", seed));
+        let plan = format!("{name}.plan");
+        succeed(command(dir.path(), &["graph", "expand", file.to_str().unwrap(), "-o", &plan]));
+    }
+    let submit = |file: &str, more: &[&str]| {
+        let args = ["submit", file, "--scheduler", &scheduler.tcp, "--job-id", "planned"];
+        command(dir.path(), &[&args, more].concat())
+    };
+    let first = succeed(submit("graph.plan", &[]));
+    let ran = scheduler.json("/api/v1/jobs/planned")["runs"].clone();
+    assert_eq!(succeed(submit("graph.plan", &[])), first);
+    assert_eq!(scheduler.json("/api/v1/jobs/planned")["runs"], ran, "nothing was computed again");
+    for (file, more, differs) in [
+        ("other.plan", &[][..], "another plan"),
+        ("other.plan", &["--detach"][..], "another plan"),
+        ("graph.yaml", &[][..], "made from a plan"),
+    ] {
+        let refused = submit(file, more);
+        let error = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{file}: {error}");
+        assert!(error.contains("\"planned\"") && error.contains(differs), "{file}: {error}");
+    }
+}
+
+#[test]
+fn a_worker_over_its_memory_limit_fails_the_job_with_sizes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", "{version: 1, arrays: {x: arange(5)}, outputs: {x: print}}");
+    let scheduler = scheduler();
+    // Less than any process takes.
+    let _worker = worker(&scheduler, "small", dir.path(), &["--memory-limit", "2MB"]);
+    wait("the worker to be paused", || {
+        (scheduler.metric(r#"dask_scheduler_workers{state="paused"}"#) == 1.0).then_some(())
+    });
+    let out = command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    for part in ["task ", "of 2000000 bytes of memory", "--memory-limit", "smaller chunks"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
+#[test]
 fn a_detached_job_is_picked_up_later() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "graph.yaml", SMALL.replace("  y: print", "  y: {npy: y.npy}"));

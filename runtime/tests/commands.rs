@@ -113,6 +113,35 @@ fn expanded_plans_run_alike() {
 }
 
 #[test]
+fn results_that_the_submitter_takes_make_room_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(
+        dir.path(),
+        "graph.yaml",
+        "{version: 1, arrays: {x: {random: {seed: 1, shape: [24000000], chunks: 250000}}}, outputs: {x: {npy: x.npy}}}",
+    );
+    // The output is larger than the limit, so it fits only bit by bit.
+    succeed(command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "120MB"]));
+    assert_eq!(std::fs::metadata(dir.path().join("x.npy")).unwrap().len(), 128 + 8 * 24_000_000);
+}
+
+#[test]
+fn what_does_not_fit_the_memory_limit_fails_by_name_with_sizes() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = "{version: 1, arrays: {x: {random: {seed: 1, shape: [20000000], chunks: 250000}}, s: (x - x.sum()).sum()}, \
+                 outputs: {s: json}}";
+    let file = write(dir.path(), "graph.yaml", graph);
+    // Whether results or the whole process reach the limit first is a matter of when it is measured.
+    let out = command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "100MB"]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    assert!(error.contains("80000000 bytes") || error.contains("100000000 bytes"), "{error}");
+    for part in ["task (", "it needs 2000000", "--memory-limit", "smaller chunks"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
+#[test]
 fn ctrl_c_stops_a_run() {
     let dir = tempfile::tempdir().unwrap();
     let endless = "

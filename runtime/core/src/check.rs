@@ -305,12 +305,15 @@ impl Core {
         }
         let runs = self.counts[State::Assigned as usize] > 0 || !self.moves.is_empty();
         for (at, lane) in self.lanes.iter().enumerate() {
-            let ready = lane.queue.iter().any(|p| crate::place::is_ready(&self.jobs, p));
-            let active = lane.members.as_slice().iter().any(|n| self.workers[*n].is_active());
-            let paused = lane.members.as_slice().iter().any(|n| self.workers[*n].paused);
+            let mut ready = lane.queue.iter().filter(|p| crate::place::is_ready(&self.jobs, *p));
+            let active = |n: &&u32| self.workers[**n].is_active();
+            let fits = |p| {
+                let t = crate::place::task_of(p);
+                lane.members.as_slice().iter().filter(active).any(|n| self.fits(t, *n))
+            };
             ensure!(
-                !ready || !active || paused || runs,
-                "lane {at} has ready tasks and active workers, and nothing runs"
+                runs || !ready.any(fits),
+                "lane {at} has ready tasks that fit into active workers, and nothing runs"
             );
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The core's state, and the table of events.
 
-use crate::event::{Actions, Class, Event, JobId, Reason, TaskId, WorkerId, WorkerInfo};
+use crate::event::{Actions, Class, Event, JobId, TaskId, WorkerId, WorkerInfo};
+use crate::failure::Reason;
 use crate::job::{ClassState, Job};
 use crate::lane::{Demands, Lane};
 use crate::replica::Replicas;
@@ -45,8 +46,10 @@ pub struct Core {
     pub(crate) placed_for: Option<u32>,
     /// Where to start looking next, so that every worker has its turn.
     pub(crate) turn: usize,
-    /// When anything but a report of memory last came.
-    pub(crate) progressed: u64,
+    /// Changes with everything that may lead to free memory, so that workers are measured anew before a job fails.
+    pub(crate) era: u64,
+    /// Jobs that cannot go on for want of memory may fail while this event is handled.
+    pub(crate) judging: bool,
     /// Kept for their buffers.
     pub(crate) batch: Vec<u32>,
     pub(crate) newly_ready: Vec<TaskId>,
@@ -76,14 +79,16 @@ impl Core {
 
     /// Takes in what happened at `now` (nanoseconds on any steady clock), and adds what is to be done to `out`.
     pub fn handle(&mut self, now: u64, event: Event, out: &mut Actions) {
-        if !matches!(event, Event::MemoryReport { .. }) {
-            self.progressed = now;
+        if !matches!(event, Event::MemoryReport { .. } | Event::Tick { .. }) {
+            self.era += 1;
         }
+        self.judging = matches!(event, Event::Tick { delivering: false });
         match event {
             Event::WorkerJoined(info) => self.worker_joined(now, info),
             Event::WorkerLost { worker } => self.worker_lost(worker, out),
             Event::Retire { worker } => self.retire(worker, out),
-            Event::MemoryReport { worker, paused } => self.memory_report(now, worker, paused),
+            Event::MemoryReport { worker, memory } => self.memory_report(worker, memory, out),
+            Event::Tick { .. } => {}
             Event::JobOpened { job, priority } => {
                 if job == self.next_job() {
                     self.jobs.push(Job::new(job, priority));
@@ -255,17 +260,5 @@ impl Core {
             total_nanos: 0,
         });
         Ok(())
-    }
-
-    fn memory_report(&mut self, now: u64, worker: WorkerId, paused: bool) {
-        let Some(w) = self.workers.get_mut(worker.0) else { return self.ignore() };
-        if w.paused != paused {
-            w.paused = paused;
-            self.progressed = now;
-            if paused {
-                self.empty_queue(worker.0);
-            }
-        }
-        self.mark(worker.0);
     }
 }

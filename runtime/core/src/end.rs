@@ -1,7 +1,8 @@
 //! Ends of jobs: done, failed, refused, cancelled.
 
 use crate::core::Core;
-use crate::event::{Actions, Failure, JobId, Reason, TaskId, Tell};
+use crate::event::{Actions, JobId, TaskId, Tell};
+use crate::failure::{Failure, Reason};
 use crate::task::{State, WANTED};
 use std::collections::HashSet;
 

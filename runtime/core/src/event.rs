@@ -67,8 +67,14 @@ pub enum Event {
     MemoryReport {
         /// Which.
         worker: WorkerId,
-        /// It is too full to start tasks.
-        paused: bool,
+        /// Its memory.
+        memory: Measured,
+    },
+    /// Some time passed. Only now do jobs fail for want of memory: until then what the core told last, or what it never
+    /// sees, may still free some.
+    Tick {
+        /// Results are on their way to clients, which will release them.
+        delivering: bool,
     },
     /// A client opened a job.
     JobOpened {
@@ -175,6 +181,19 @@ pub struct Done {
     pub nbytes: u64,
     /// Nanoseconds that it ran, without waiting for inputs.
     pub nanos: u64,
+}
+
+/// What a worker measured of its memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// It is too full to start tasks.
+    pub paused: bool,
+    /// Bytes that its process takes.
+    pub process: u64,
+    /// Bytes of the results that it keeps.
+    pub kept: u64,
+    /// Tasks that run there or get their inputs; while it is paused, not those that only wait to be started.
+    pub active: u64,
 }
 
 /// What a worker says of itself when it connects.
@@ -340,7 +359,7 @@ pub enum Tell {
         job: JobId,
     },
     /// A task cannot be computed, so the job ends. [`Tell::JobClosed`] follows.
-    JobFailed(Failure),
+    JobFailed(crate::Failure),
     /// The core has forgotten the job. Tell each worker that knows it: it drops the job's results and queued
     /// tasks at once, answers nothing more about them, and drops what a task or a fetch that is under way brings.
     JobClosed {
@@ -362,107 +381,6 @@ pub enum Tell {
         /// Their size.
         nbytes: u64,
     },
-}
-
-/// Why a job ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// The job.
-    pub job: JobId,
-    /// The task at fault; none when the batch itself was refused.
-    pub task: Option<TaskId>,
-    /// The name of its class.
-    pub class: String,
-    /// What is wrong.
-    pub reason: Reason,
-    /// Dependents from the task on to a wanted result, at most 16.
-    pub chain: Vec<TaskId>,
-}
-
-/// What is wrong with a task.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Reason {
-    /// It failed, after its retries.
-    #[error("it failed on worker {worker}, attempt {attempt}: {error}")]
-    Raised {
-        /// Name of the worker.
-        worker: String,
-        /// Which try this was, from 1.
-        attempt: u32,
-        /// What it said.
-        error: String,
-    },
-    /// Workers died while they ran it.
-    #[error(
-        "{} workers died while they ran it ({}); it probably crashes its process or needs more memory than a worker \
-         has",
-        workers.len(),
-        workers.join(", ")
-    )]
-    KilledWorkers {
-        /// Names of the workers.
-        workers: Vec<String>,
-    },
-    /// Its result and inputs are larger than every worker that may run it.
-    #[error(
-        "it needs {needed} bytes for its result ({result}) and inputs ({inputs}), but no worker that may run it can \
-         store more than {largest} bytes (0.80 of the largest memory limit); use smaller chunks or give workers more \
-         memory"
-    )]
-    TooLarge {
-        /// Bytes needed.
-        needed: u64,
-        /// Of which for the result.
-        result: u64,
-        /// Of which for its inputs.
-        inputs: u64,
-        /// Bytes the largest worker can store.
-        largest: u64,
-    },
-    /// Every worker is full of results that are still needed.
-    #[error(
-        "it needs {needed} bytes, but the {workers} workers that may run it store {stored} of {capacity} bytes \
-         (0.80 of their memory limits), all still needed, and nothing that runs will free any; add workers, give them \
-         more memory or use smaller chunks"
-    )]
-    MemoryFull {
-        /// Bytes needed.
-        needed: u64,
-        /// Workers that may run it.
-        workers: u32,
-        /// Bytes they store.
-        stored: u64,
-        /// Bytes they can store.
-        capacity: u64,
-    },
-    /// Every worker that may run it has stopped for want of memory and nothing runs.
-    #[error(
-        "the {workers} workers that may run it have been paused for want of memory for {seconds} s, and nothing runs \
-         that would free any; add workers or give them more memory"
-    )]
-    Paused {
-        /// Workers that may run it.
-        workers: u32,
-        /// Seconds since anything moved.
-        seconds: u64,
-    },
-    /// It has a Python body and no worker runs Python.
-    #[error(
-        "it has a Python body, but none of the {workers} workers runs Python; start `python -m dask_runtime worker`"
-    )]
-    NoPython {
-        /// Workers there are.
-        workers: u32,
-    },
-    /// It needs a result of another job that is gone.
-    #[error("its input, task {task} of job {job}, is gone: that job failed or was cancelled", task = task.local, job = task.job.0)]
-    InputGone {
-        /// The input.
-        task: TaskId,
-    },
-    /// The batch that was to add tasks is not right.
-    #[error("{0}")]
-    Invalid(String),
 }
 
 impl Actions {

@@ -1,7 +1,8 @@
 //! A task's life: added, ready, computed, needed no more, needed again.
 
 use crate::core::Core;
-use crate::event::{Actions, Batch, Done, JobId, Reason, TaskId, Tell, WorkerId};
+use crate::event::{Actions, Batch, Done, JobId, TaskId, Tell, WorkerId};
+use crate::failure::Reason;
 use crate::task::{COMPUTED, FOREIGN, LET_GO, NONE, RECALLED, State, WANTED};
 
 /// No result is larger: 16 TiB. A worker that says so is wrong, and must not upset the sums.

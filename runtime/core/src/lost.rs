@@ -1,7 +1,8 @@
 //! Loss: workers that die, inputs that cannot be fetched, results that vanish or turn up.
 
 use crate::core::Core;
-use crate::event::{Actions, Reason, TaskId, WorkerId};
+use crate::event::{Actions, TaskId, WorkerId};
+use crate::failure::Reason;
 use crate::task::{COMPUTED, FOREIGN, State, WANTED};
 
 /// Workers that may die under a task before it is taken to be the cause.

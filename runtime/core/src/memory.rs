@@ -1,14 +1,31 @@
 //! Memory: what fits where, and what happens when nothing fits anywhere.
 
 use crate::core::Core;
-use crate::event::{Actions, Reason, TaskId, WorkerId};
+use crate::event::{Actions, Measured, TaskId, WorkerId};
+use crate::failure::Reason;
 use crate::place::{is_ready, task_of};
 use crate::task::{NONE, State};
-
-/// Nanoseconds after which workers that are all paused count as stuck.
-const PATIENCE: u64 = 30_000_000_000;
+use crate::worker::Worker;
 
 impl Core {
+    /// A worker measured its memory.
+    pub(crate) fn memory_report(&mut self, worker: WorkerId, memory: Measured, out: &mut Actions) {
+        let Some(w) = self.workers.get_mut(worker.0) else { return self.ignore() };
+        let turned = w.memory.paused != memory.paused;
+        self.era += u64::from(turned);
+        w.measured(memory, self.era);
+        if memory.paused && memory.active == 0 && !w.assigned.is_empty() && !self.recalling.contains(worker.0)
+        {
+            // It will not start them while it is paused; another worker may, or they fail by name.
+            let waiting: Vec<TaskId> = w.assigned.iter().map(|a| a.task).collect();
+            self.ask_back(worker.0, waiting, out);
+        }
+        if turned && memory.paused {
+            self.empty_queue(worker.0);
+        }
+        self.mark(worker.0);
+    }
+
     /// Bytes that a task would bring to a worker: its result, and the inputs that are not there. 0 where nothing
     /// limits memory.
     pub(crate) fn need(&self, t: TaskId, number: u32) -> u64 {
@@ -70,7 +87,8 @@ impl Core {
         }
     }
 
-    /// When nothing runs or moves and still tasks are ready, gets something to run, or dooms what cannot.
+    /// When nothing runs or moves and still tasks are ready, gets something to run; when it is time to judge, dooms
+    /// what cannot.
     ///
     /// The common searches look at heads of queues only, so they may miss a task that fits; this one does not.
     pub(crate) fn unstick(&mut self, now: u64, out: &mut Actions) {
@@ -84,17 +102,8 @@ impl Core {
             let Some(first) = ready.iter().min().copied() else { continue };
             let members = self.lanes[at as usize].members.as_slice();
             let active: Vec<u32> = members.iter().copied().filter(|w| self.workers[*w].is_active()).collect();
-            if active.is_empty() {
-                let paused = members.iter().filter(|w| self.workers[**w].paused).count() as u32;
-                let waited = now.saturating_sub(self.progressed);
-                if paused > 0 && waited > PATIENCE {
-                    let reason = Reason::Paused { workers: paused, seconds: waited / 1_000_000_000 };
-                    stuck.push((task_of(first), reason));
-                }
-                continue;
-            }
             let roomiest = active.iter().copied().max_by_key(|w| self.workers[*w].free_bytes());
-            for p in &ready {
+            for p in ready.iter().filter(|_| roomiest.is_some()) {
                 let t = task_of(*p);
                 let places = self.holders_of_inputs(t).into_iter().chain(roomiest);
                 let mut places = places.filter(|w| active.contains(w) && self.has_resources(*w, at));
@@ -105,30 +114,48 @@ impl Core {
                     return;
                 }
             }
-            let sum = |f: fn(&crate::worker::Worker) -> u64| {
-                active.iter().fold(0u64, |sum, w| sum.saturating_add(f(&self.workers[*w])))
-            };
-            let needed = self.jobs[first.job.0]
-                .class(first.local)
-                .nbytes
-                .saturating_add(self.missing_bytes(task_of(first), NONE));
-            let pausing = members.iter().any(|w| self.workers[*w].paused);
-            if pausing && now.saturating_sub(self.progressed) <= PATIENCE {
-                continue;
+            let mut paused = members.iter().filter(|w| self.workers[**w].memory.paused);
+            if self.judging && paused.all(|w| self.workers[*w].is_stuck(self.era)) {
+                stuck
+                    .extend(self.verdict(at, task_of(first), &active).map(|reason| (task_of(first), reason)));
             }
-            let reason = Reason::MemoryFull {
-                needed,
-                workers: active.len() as u32,
-                stored: sum(|w| w.stored),
-                capacity: sum(|w| w.capacity),
-            };
-            stuck.push((task_of(first), reason));
         }
-        let full = stuck.iter().any(|(_, reason)| matches!(reason, Reason::MemoryFull { .. }));
-        if !full || !self.drop_copies(out) {
+        if stuck.is_empty() {
+            return;
+        }
+        // Whichever it is, memory comes free, and workers have to be measured anew.
+        self.era += 1;
+        if !self.drop_copies(out) {
             // One at a time: what its job holds may be what the others need.
             self.doomed.extend(stuck.into_iter().take(1));
         }
+    }
+
+    /// Why the first task of a lane cannot run on these active members of it, nor on the paused ones. `None` when it
+    /// is not for want of memory: there are no workers, or they are about to leave.
+    fn verdict(&self, lane: u32, t: TaskId, active: &[u32]) -> Option<Reason> {
+        let members = self.lanes[lane as usize].members.as_slice();
+        let paused: Vec<u32> = members.iter().copied().filter(|w| self.workers[*w].memory.paused).collect();
+        let nbytes = self.jobs[t.job.0].class(t.local).nbytes;
+        let needed = nbytes.saturating_add(self.missing_bytes(t, NONE));
+        let sum = |of: &[u32], f: fn(&Worker) -> u64| {
+            of.iter().fold(0u64, |sum, w| sum.saturating_add(f(&self.workers[*w])))
+        };
+        if !active.is_empty() {
+            return Some(Reason::MemoryFull {
+                needed,
+                workers: active.len() as u32,
+                stored: sum(active, |w| w.stored),
+                capacity: sum(active, |w| w.capacity),
+            });
+        }
+        (!paused.is_empty()).then(|| Reason::Paused {
+            needed,
+            workers: paused.len() as u32,
+            process: sum(&paused, |w| w.memory.process),
+            limit: sum(&paused, |w| w.info.memory_limit),
+            stored: sum(&paused, |w| w.stored),
+        })
     }
 
     /// Every ready task of a lane, wherever it queues.

@@ -153,7 +153,7 @@ impl Core {
             capacity: w.capacity,
             busy: w.busy,
             computed: w.computed,
-            paused: w.paused,
+            paused: w.memory.paused,
             retiring: w.retiring.is_some(),
         })
     }

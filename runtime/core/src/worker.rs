@@ -1,6 +1,6 @@
 //! What the core knows of a worker.
 
-use crate::event::{TaskId, WorkerInfo};
+use crate::event::{Measured, TaskId, WorkerInfo};
 use crate::lane::millionths;
 use crate::queue::Queue;
 
@@ -8,6 +8,10 @@ use crate::queue::Queue;
 pub(crate) const LOOK_AHEAD: u64 = 2_000_000;
 /// Tasks at most that queue on a worker for that.
 const MOST_QUEUED: usize = 384;
+
+/// Reports in a row that show a paused worker to be stuck. A result that it was told to free is gone from the second one
+/// after that at the latest, since it may free it while it measures; one more is for an order that took its time.
+const REPORTS: u32 = 3;
 
 /// A connected worker.
 #[derive(Debug)]
@@ -28,7 +32,10 @@ pub(crate) struct Worker {
     pub(crate) busy: u64,
     /// Ready tasks that wait on the scheduler for this worker, since their data is here.
     pub(crate) queue: Queue,
-    pub(crate) paused: bool,
+    /// What it measured last.
+    pub(crate) memory: Measured,
+    /// Reports in a row that said that nothing goes on there and no memory comes free, and the era they are of.
+    pub(crate) still: (u64, u32),
     pub(crate) retiring: Option<Retiring>,
     /// Tasks that it was asked to give back.
     pub(crate) recalled: Vec<TaskId>,
@@ -95,7 +102,8 @@ impl Worker {
             assigned: vec![],
             busy: 0,
             queue: Queue::default(),
-            paused: false,
+            memory: Measured::default(),
+            still: (0, 0),
             retiring: None,
             recalled: vec![],
             recalled_for: None,
@@ -113,7 +121,21 @@ impl Worker {
 
     /// Whether it may get tasks and data.
     pub(crate) fn is_active(&self) -> bool {
-        !self.paused && self.retiring.is_none()
+        !self.memory.paused && self.retiring.is_none()
+    }
+
+    /// Takes in what it measured, `era` being the core's.
+    pub(crate) fn measured(&mut self, memory: Measured, era: u64) {
+        let old = std::mem::replace(&mut self.memory, memory);
+        let still =
+            memory.paused && memory.active == 0 && memory.kept == old.kept && memory.process >= old.process;
+        let before = if self.still.0 == era { self.still.1 } else { 0 };
+        self.still = (era, if still { before.saturating_add(1) } else { 0 });
+    }
+
+    /// Whether it is paused and nothing that the core knows of will ever free memory there.
+    pub(crate) fn is_stuck(&self, era: u64) -> bool {
+        self.still.0 == era && self.still.1 >= REPORTS
     }
 
     /// Whether it has a thread that nothing is ordered for.

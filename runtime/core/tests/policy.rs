@@ -296,6 +296,7 @@ fn workers_full_of_needed_results_fail_the_job_and_no_other() {
     lab.step(300, MS);
     assert!(lab.explain(bad, 2).contains("no worker has room"), "{}", lab.explain(bad, 2));
     lab.step(300, MS);
+    lab.on(TICK);
     let reason = Reason::MemoryFull { needed: 300, workers: 1, stored: 600, capacity: 800 };
     assert_eq!((lab.failure().reason.clone(), lab.failure().task.map(|t| t.local)), (reason, Some(2)));
     assert_eq!(lab.tell.last(), Some(&Tell::JobClosed { job: bad }));
@@ -305,18 +306,72 @@ fn workers_full_of_needed_results_fail_the_job_and_no_other() {
     assert!(lab.tell.contains(&Tell::JobDone { job: good }), "{:?}", lab.tell);
 }
 
+/// What a paused worker says on which `active` tasks go on.
+fn paused(worker: u32, process: u64, active: u64) -> Event {
+    let memory = Measured { paused: true, process, kept: 300, active };
+    Event::MemoryReport { worker: WorkerId(worker), memory }
+}
+
+const TICK: Event = Event::Tick { delivering: false };
+
 #[test]
-fn workers_that_stay_paused_fail_the_job() {
+fn a_paused_worker_gives_back_what_it_does_not_start() {
     let mut lab = Lab::new([info(0)]);
-    lab.on(Event::MemoryReport { worker: WorkerId(0), paused: true });
     let job = lab.job(vec![class("f")], vec![roots(1)], &[]);
-    assert!(lab.explain(job, 0).contains("paused"), "{}", lab.explain(job, 0));
-    lab.now += 29_000 * MS;
-    lab.on(Event::MemoryReport { worker: WorkerId(0), paused: true });
-    assert!(lab.core.state(TaskId { job, local: 0 }).is_some());
-    lab.now += 2_000 * MS;
-    lab.on(Event::MemoryReport { worker: WorkerId(0), paused: true });
-    assert_eq!(lab.failure().reason, Reason::Paused { workers: 1, seconds: 31 });
+    assert_eq!(lab.on_worker(0), [0]);
+    lab.on(paused(0, 900, 1));
+    assert!(lab.recalls.is_empty(), "it runs");
+    lab.on(paused(0, 900, 0));
+    let back = vec![TaskId { job, local: 0 }];
+    assert_eq!(lab.recalls, [(WorkerId(0), back.clone())]);
+    lab.on(paused(0, 900, 0));
+    assert_eq!(lab.recalls.len(), 1, "it is asked once");
+    lab.orders.clear();
+    lab.on(Event::Returned { worker: WorkerId(0), tasks: back });
+    lab.on(Event::WorkerJoined(info(1)));
+    assert_eq!(lab.on_worker(1), [0]);
+}
+
+#[test]
+fn workers_that_stay_paused_fail_the_job_with_their_sizes() {
+    let mut lab = Lab::new([limited(0, 1000)]);
+    let chunk = Class { nbytes: 300, ..class("chunk") };
+    let job = lab.job(vec![chunk], vec![roots(1), block(0, &[&[]])], &[0, 1]);
+    lab.step(300, MS);
+    lab.on(paused(0, 900, 1));
+    lab.step(300, MS);
+    let bad = lab.job(vec![Class { nbytes: 100, ..class("f") }], vec![roots(1)], &[0]);
+    assert!(lab.explain(bad, 0).contains("paused"), "{}", lab.explain(bad, 0));
+    lab.on(TICK);
+    // Memory that comes free, by itself or by what the core orders, starts the count anew.
+    for process in [950, 940, 940, 940] {
+        lab.on(paused(0, process, 0));
+    }
+    lab.on(Event::Tick { delivering: true });
+    assert!(lab.core.state(TaskId { job: bad, local: 0 }).is_some(), "results are on their way to a client");
+    lab.on(Event::Released { job, tasks: vec![0] });
+    for _ in 0..2 {
+        lab.on(paused(0, 940, 0));
+        lab.on(TICK);
+    }
+    assert!(lab.core.state(TaskId { job: bad, local: 0 }).is_some(), "what was released may not be free yet");
+    lab.on(paused(0, 940, 0));
+    lab.on(TICK);
+    let reason = Reason::Paused { needed: 100, workers: 1, process: 940, limit: 1000, stored: 300 };
+    assert_eq!((lab.failure().job, lab.failure().reason.clone()), (bad, reason));
+}
+
+#[test]
+fn results_on_their_way_to_a_client_are_waited_for() {
+    let mut lab = Lab::new([limited(0, 1000)]);
+    let chunk = Class { nbytes: 300, ..class("chunk") };
+    let job = lab.job(vec![chunk], vec![roots(5)], &[0, 1, 2, 3, 4]);
+    for taken in [vec![0, 1], vec![2, 3], vec![4]] {
+        lab.run(300, MS);
+        lab.on(Event::Tick { delivering: true });
+        lab.on(Event::Released { job, tasks: taken });
+    }
+    assert!(lab.tell.contains(&Tell::JobDone { job }), "{:?}", lab.tell);
 }
 
 #[test]
@@ -538,7 +593,11 @@ fn nonsense() -> impl Strategy<Value = Event> {
         }),
         1 => worker().prop_map(|worker| Event::WorkerLost { worker }),
         1 => worker().prop_map(|worker| Event::Retire { worker }),
-        1 => (worker(), any::<bool>()).prop_map(|(worker, paused)| Event::MemoryReport { worker, paused }),
+        2 => (worker(), any::<bool>(), 0u64..2).prop_map(|(worker, paused, active)| {
+            let memory = Measured { paused, process: u64::MAX, kept: 0, active };
+            Event::MemoryReport { worker, memory }
+        }),
+        1 => any::<bool>().prop_map(|delivering| Event::Tick { delivering }),
         3 => (job(), any::<i32>()).prop_map(|(job, priority)| Event::JobOpened { job, priority }),
         4 => (job(), batch).prop_map(|(job, batch)| Event::TasksAdded { job, batch }),
         1 => job().prop_map(|job| Event::JobComplete { job }),

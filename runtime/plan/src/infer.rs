@@ -134,6 +134,17 @@ pub fn is_comparison(f: Binary) -> bool {
     matches!(f, Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual)
 }
 
+/// The comparison that says the same of its operands in the other order.
+pub fn mirrored(f: Binary) -> Binary {
+    match f {
+        Binary::Less => Binary::Greater,
+        Binary::LessEqual => Binary::GreaterEqual,
+        Binary::Greater => Binary::Less,
+        Binary::GreaterEqual => Binary::LessEqual,
+        other => other,
+    }
+}
+
 /// The dtype that a Python number takes beside an array (NEP 50: its kind counts, its value must fit).
 ///
 /// # Errors

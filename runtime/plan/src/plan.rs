@@ -240,6 +240,12 @@ pub struct Output {
     pub tasks: Vec<u8>,
 }
 
+/// numpy prints arrays of more items than this as a summary.
+pub const PRINTED_WHOLE: u64 = 1000;
+
+/// Items that a summary shows at each end of an axis.
+pub const PRINTED_EDGE: u32 = 3;
+
 /// Where an output goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -247,7 +253,8 @@ pub enum Sink {
     /// To the submitter's terminal as numpy prints it. The one task's result is what numpy shows: the whole array, or
     /// with `edge` a summary, in which each axis longer than `2 * edge` is cut to its first and last `edge` items.
     Print {
-        /// Items at each end, or `None` when the whole array is printed.
+        /// Items at each end, or `None` when the task's result is the whole array: because it is printed whole, or
+        /// because only its sizes, which are not known before, tell whether it is.
         edge: Option<u32>,
     },
     /// To the submitter, who writes one `.npy` file; one task a chunk in C order.

@@ -131,6 +131,8 @@ pub enum Op {
     Arg { f: ArgReduction, axes: Vec<u32>, offset: Vec<Int>, whole: Vec<u64> },
     /// `[tuple, …]`: the better of pairs; of equal ones the lower index.
     ArgMerge { f: ArgReduction },
+    /// `[tuple]`: the index, for forms that skip NaN; fails where there was nothing else.
+    ArgFinish { f: ArgReduction },
     /// `[x]`: cumulative sum or product along `axis`, in `dtype`; `nan` treats NaN as the neutral element.
     Cumulative { f: Cumulative, axis: u32, dtype: DType, nan: bool },
 

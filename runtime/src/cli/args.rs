@@ -47,24 +47,36 @@ pub(super) enum Command {
 pub(super) struct Run {
     /// Graph document: a source document (YAML or JSON) or a plan (MessagePack).
     pub(super) file: PathBuf,
-    /// Tasks that run at a time. Default: the number of cores.
-    #[arg(long, env = "DASK_NUM_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) threads: Option<u16>,
+    #[command(flatten)]
+    pub(super) threads: Threads,
     #[command(flatten)]
     pub(super) memory: MemoryLimit,
     #[command(flatten)]
     pub(super) data: DataDirs,
     #[command(flatten)]
     pub(super) limits: MaxTasks,
-    /// Print one JSON object with counts, times and outputs, and nothing else, on standard output.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) report: Report,
     /// Serve /health, /metrics and /api/v1 over HTTP while the graph runs.
     #[arg(long)]
     pub(super) http: bool,
     /// Port for --http; 0 picks a free one.
     #[arg(long, default_value_t = 8787, env = "DASK_HTTP_PORT")]
     pub(super) http_port: u16,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Threads {
+    /// Tasks that run at a time. Default: the number of cores.
+    #[arg(long, env = "DASK_NUM_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Report {
+    /// Print one JSON object with counts, times and outputs, and nothing else, on standard output.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -125,9 +137,8 @@ pub(super) struct Worker {
     /// Name, unique among the scheduler's workers. Default: made from host name and process id.
     #[arg(long, env = "DASK_WORKER_NAME")]
     pub(super) name: Option<String>,
-    /// Tasks that run at a time. Default: the number of cores.
-    #[arg(long, env = "DASK_NUM_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) threads: Option<u16>,
+    #[command(flatten)]
+    pub(super) threads: Threads,
     #[command(flatten)]
     pub(super) memory: MemoryLimit,
     #[command(flatten)]
@@ -183,9 +194,8 @@ pub(super) struct Submit {
     pub(super) data: DataDirs,
     #[command(flatten)]
     pub(super) limits: MaxTasks,
-    /// Print one JSON object with counts, times and outputs, and nothing else, on standard output.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) report: Report,
 }
 
 #[derive(Debug, ClapArgs)]

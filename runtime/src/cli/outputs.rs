@@ -136,7 +136,10 @@ impl Outputs {
                 (How::Blocks(blocks), Sink::Print { edge }) => {
                     let one: Vec<Vec<u64>> = vec![vec![u64::MAX]; chunks.len()];
                     let chunk = whole(name, blocks, &one)?;
-                    let text = dask_array::show::array(&chunk, edge.and_then(|_| shape(&output)).as_deref());
+                    let text = match edge {
+                        Some(_) => dask_array::show::array(&chunk, shape(&output).as_deref()),
+                        None => dask_array::show::whole(&chunk),
+                    };
                     ("print", json!(text), Some(text))
                 }
                 (How::Blocks(blocks), Sink::Json { path }) => {

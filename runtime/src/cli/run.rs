@@ -16,7 +16,7 @@ pub(super) fn run(options: Run) -> Result {
     parts.iter().try_for_each(|part| outputs.check(&part.outputs))?;
     let (cores, memory) = embedded::defaults();
     let settings = embedded::Options {
-        threads: options.threads.map_or(cores, usize::from),
+        threads: options.threads.threads.map_or(cores, usize::from),
         memory_limit: options.memory.memory_limit.unwrap_or(memory),
         data_dirs: data_dirs.clone(),
     };
@@ -29,13 +29,13 @@ pub(super) fn run(options: Run) -> Result {
                 .map_err(Failure::input)?;
             eprintln!("serving http://{address}");
         }
-        let opened = engine.hub.with(|state| state.open("run", "", 0, false)).map_err(Failure::failed)?;
+        let opened = engine.hub.with(|state| state.open("run", None, 0, false)).map_err(Failure::failed)?;
         let (Opened::New(job) | Opened::Known(job)) = opened;
         let following = Following::local(&engine.hub, job);
         for part in parts {
             engine.hub.with(|state| state.add_part(job, part));
         }
         engine.hub.with(|state| state.complete(job));
-        follow::follow(following, data_dirs, options.json, from, &mut interrupt).await
+        follow::follow(following, data_dirs, options.report.json, from, &mut interrupt).await
     })
 }

@@ -51,7 +51,7 @@ pub(super) fn worker(options: Worker) -> Result {
         let options = Options {
             scheduler: options.scheduler,
             name,
-            threads: options.threads.map_or(cores, usize::from),
+            threads: options.threads.threads.map_or(cores, usize::from),
             memory_limit,
             resources: options.resources.into_iter().collect(),
             data_dirs,

@@ -15,7 +15,7 @@ pub(super) fn submit(options: Submit) -> Result {
             let mut client = connect(&options.to.scheduler).await?;
             let mut interrupt = follow::interrupt()?;
             client.attach(&id).await.map_err(refused)?;
-            follow::follow(client.follow(id), data_dirs, options.json, from, &mut interrupt).await
+            follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut interrupt).await
         });
     }
     let Some(file) = &options.file else { return Err(Failure::Input("no graph document given".into())) };
@@ -40,7 +40,7 @@ pub(super) fn submit(options: Submit) -> Result {
             return Ok(());
         }
         eprintln!("job {id}");
-        follow::follow(client.follow(id), data_dirs, options.json, from, &mut interrupt).await
+        follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut interrupt).await
     })
 }
 

@@ -166,7 +166,7 @@ async fn submit(State(hub): Shared, Query(query): Query<Submission>, text: Strin
     if let Err(error) = dask_plan::source::parse(&text, &file) {
         return problem(StatusCode::BAD_REQUEST, error.to_string());
     }
-    match hub.with(|s| s.open(&id, &text, query.priority, false)) {
+    match hub.with(|s| s.open(&id, Some(&text), query.priority, false)) {
         Ok(Opened::New(number)) => {
             server::planned(Arc::clone(&hub), number, file, text, query.max_tasks);
             (StatusCode::CREATED, Json(json!({"id": id}))).into_response()

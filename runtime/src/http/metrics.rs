@@ -5,8 +5,9 @@ use crate::worker::memory;
 use crate::worker::remote::Status;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Encoder, Gauge, GaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Counter, CounterVec, Encoder, Gauge, GaugeVec, Opts, Registry, TextEncoder};
 use std::sync::atomic::Ordering;
 
 /// Samples of one scrape. They are read from the state when they are asked for, so nothing is counted twice.
@@ -15,28 +16,30 @@ struct Samples(Registry);
 type Result<T = ()> = prometheus::Result<T>;
 
 impl Samples {
+    fn add<M: Collector + Clone + 'static>(&self, metric: Result<M>, fill: impl FnOnce(&M)) -> Result {
+        let metric = metric?;
+        fill(&metric);
+        self.0.register(Box::new(metric))
+    }
+
     fn gauge(&self, name: &str, help: &str, value: f64) -> Result {
-        let gauge = Gauge::new(name, help)?;
-        gauge.set(value);
-        self.0.register(Box::new(gauge))
+        self.add(Gauge::new(name, help), |gauge| gauge.set(value))
     }
 
     fn counter(&self, name: &str, help: &str, value: f64) -> Result {
-        let counter = prometheus::Counter::new(name, help)?;
-        counter.inc_by(value);
-        self.0.register(Box::new(counter))
+        self.add(Counter::new(name, help), |counter| counter.inc_by(value))
     }
 
     fn gauges(&self, name: &str, help: &str, label: &str, values: &[(&str, f64)]) -> Result {
-        let gauges = GaugeVec::new(Opts::new(name, help), &[label])?;
-        values.iter().for_each(|(l, v)| gauges.with_label_values(&[*l]).set(*v));
-        self.0.register(Box::new(gauges))
+        self.add(GaugeVec::new(Opts::new(name, help), &[label]), |gauges| {
+            values.iter().for_each(|(l, v)| gauges.with_label_values(&[*l]).set(*v));
+        })
     }
 
     fn counters(&self, name: &str, help: &str, label: &str, values: &[(&str, f64)]) -> Result {
-        let counters = prometheus::CounterVec::new(Opts::new(name, help), &[label])?;
-        values.iter().for_each(|(l, v)| counters.with_label_values(&[*l]).inc_by(*v));
-        self.0.register(Box::new(counters))
+        self.add(CounterVec::new(Opts::new(name, help), &[label]), |counters| {
+            values.iter().for_each(|(l, v)| counters.with_label_values(&[*l]).inc_by(*v));
+        })
     }
 }
 

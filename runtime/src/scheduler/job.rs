@@ -1,5 +1,6 @@
 //! A job as its submitter sees it: what it will yield, how far it is, which results are on their way.
 
+use super::content::Content;
 use super::table::Table;
 use crate::ids::IdMap;
 use crate::net::message::Progress;
@@ -7,7 +8,6 @@ use dask_array::Value;
 use dask_core::JobId;
 use dask_plan::plan::Output;
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
 /// What a subscriber of a job is told.
@@ -71,8 +71,8 @@ pub(super) struct Job {
     pub(super) id: JobId,
     pub(super) name: String,
     pub(super) priority: i32,
-    /// Tells whether a second submission is the same.
-    pub(super) digest: u64,
+    /// What it was made from; `None` while its plan is arriving.
+    pub(super) content: Option<Content>,
     pub(super) table: Table,
     pub(super) outputs: Vec<Output>,
     pub(super) wanted: IdMap<u32, Wanted>,
@@ -98,12 +98,12 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(id: JobId, name: String, priority: i32, digest: u64, now: Instant) -> Job {
+    pub(super) fn new(id: JobId, name: String, priority: i32, now: Instant) -> Job {
         Job {
             id,
             name,
             priority,
-            digest,
+            content: None,
             table: Table::default(),
             outputs: vec![],
             wanted: IdMap::default(),
@@ -139,21 +139,13 @@ impl Job {
         progress
     }
 
+    /// Whether results are on their way to the subscriber, which releases them when it has them.
+    pub(super) fn delivering(&self) -> bool {
+        self.subscriber.is_some() && (self.pumping || !self.fetch.is_empty() || !self.in_flight.is_empty())
+    }
+
     /// Whether nothing is left to do for the subscriber.
     pub(super) fn delivered(&self) -> bool {
         self.unsent == 0
-    }
-}
-
-/// A number that two equal texts share, for as long as the process lives.
-pub(super) struct Digest(RandomState);
-
-impl Digest {
-    pub(super) fn new() -> Digest {
-        Digest(RandomState::new())
-    }
-
-    pub(super) fn of(&self, text: &str) -> u64 {
-        self.0.hash_one(text)
     }
 }

@@ -5,6 +5,7 @@
 //! somebody else does already: no thread has to be woken for it.
 
 mod adapt;
+mod content;
 mod crew;
 mod deliver;
 mod hub;
@@ -13,8 +14,10 @@ pub mod plan;
 pub mod server;
 mod state;
 mod table;
+mod view;
 
 pub use crew::{Joining, Link, WorkerView};
 pub use hub::{Hub, Settings};
 pub use job::{JobEvent, Subscriber};
-pub use state::{JobView, Opened, State};
+pub use state::{Opened, State};
+pub use view::JobView;

@@ -162,7 +162,7 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
         let name = format!("describe-{}", state.counts.jobs_internal);
         state.counts.jobs_internal += 1;
         // Numbered, so it is new.
-        if let Ok(Opened::New(job)) = state.open(&name, "", i32::MAX, true) {
+        if let Ok(Opened::New(job)) = state.open(&name, None, i32::MAX, true) {
             state.subscribe(job, Box::new(move |event| send.send(event.clone()).is_ok()));
             state.add_part(job, part);
         }

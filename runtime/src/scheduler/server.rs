@@ -1,10 +1,11 @@
 //! The scheduler's port: greets those who connect, and turns frames into news and news into frames.
 
+use super::content::Content;
 use super::crew::Link;
 use super::hub::Hub;
 use super::job::{JobEvent, Subscriber};
 use super::plan::{self, Intake};
-use super::state::Opened;
+use super::state::{Opened, State};
 use crate::net::frame::{Limits, Reader};
 use crate::net::greet::{self, Greeted, Stranger};
 use crate::net::message::{FromClient, FromWorker, Report, Role, Submit, ToClient, Verdict, WorkerHello};
@@ -153,7 +154,25 @@ fn small(report: &Report, payloads: Vec<dask_array::buffer::Buffer>) -> Result<V
 /// A plan that is arriving.
 struct Incoming {
     job: u32,
-    intake: Intake,
+    content: Content,
+    to: To,
+}
+
+/// What becomes of it.
+enum To {
+    /// It is run.
+    Run(Intake),
+    /// The job was there before: only if this is its plan does the submitter come back to it.
+    Compare { id: String, attach: bool },
+}
+
+impl Incoming {
+    /// It will not be complete.
+    fn end(self, hub: &Hub, why: &str) {
+        if let To::Run(_) = self.to {
+            hub.with(|state| state.end(self.job, true, why.into()));
+        }
+    }
 }
 
 async fn client(hub: &Arc<Hub>, greeted: Greeted) -> Result<(), Error> {
@@ -166,12 +185,10 @@ async fn client(hub: &Arc<Hub>, greeted: Greeted) -> Result<(), Error> {
     });
     let mut incoming = None;
     let result = converse(hub, &mut reader, &Sender::new(writer), &mut incoming).await;
-    hub.with(|state| {
-        state.counts.clients -= 1;
-        if let Some(Incoming { job, .. }) = incoming {
-            state.end(job, true, "the submitter went away before its plan was complete".into());
-        }
-    });
+    hub.with(|state| state.counts.clients -= 1);
+    if let Some(incoming) = incoming {
+        incoming.end(hub, "the submitter went away before its plan was complete");
+    }
     result
 }
 
@@ -190,7 +207,9 @@ async fn converse(
         match frame.message {
             FromClient::Submit(submit) => submitted(hub, sender, submit, incoming, &mut numbers)?,
             FromClient::Plan(bytes) => {
-                if let Some(Incoming { job, intake }) = incoming {
+                let Some(Incoming { job, content, to }) = incoming else { continue };
+                content.feed(&bytes);
+                if let To::Run(intake) = to {
                     let number = *job;
                     match intake.feed(&bytes) {
                         Ok(parts) => {
@@ -203,17 +222,27 @@ async fn converse(
                     }
                 }
             }
-            FromClient::PlanEnd => {
-                if let Some(Incoming { job, intake }) = incoming.take() {
+            FromClient::PlanEnd => match incoming.take() {
+                Some(Incoming { job, content, to: To::Run(intake) }) => {
+                    hub.with(|state| state.made_from(job, content));
                     complete(Arc::clone(hub), job, intake);
                 }
-            }
+                Some(Incoming { job, content, to: To::Compare { id, attach } }) => {
+                    let same = hub.with(|state| {
+                        state.same(job, &content)?;
+                        accept(state, sender, job, &id, true, attach);
+                        Ok::<_, String>(())
+                    });
+                    if let Err(error) = same {
+                        refuse_job(sender, id, error)?;
+                    }
+                }
+                None => {}
+            },
             FromClient::Attach { id } => {
                 let found = hub.with(|state| {
                     let number = state.job_number(&id)?;
-                    let accepted = ToClient::Accepted { id: id.clone(), known: true };
-                    let _ = sender.send(&accepted);
-                    state.subscribe(number, subscriber(id.clone(), sender.clone()));
+                    accept(state, sender, number, &id, true, true);
                     Some(number)
                 });
                 match found {
@@ -224,12 +253,7 @@ async fn converse(
                         let error = format!(
                             "there is no job {id:?}; it may have ended longer ago than jobs are kept"
                         );
-                        sender.send(&ToClient::Failed {
-                            id,
-                            refused: true,
-                            error,
-                            progress: Default::default(),
-                        })?;
+                        refuse_job(sender, id, error)?;
                     }
                 }
             }
@@ -259,38 +283,53 @@ fn submitted(
     numbers: &mut HashMap<String, u32>,
 ) -> Result<(), Error> {
     let Submit { id, priority, source, max_tasks, attach } = submit;
-    if let Some(Incoming { job, .. }) = incoming.take() {
-        hub.with(|state| state.end(job, true, "the submitter did not complete its plan".into()));
+    if let Some(incoming) = incoming.take() {
+        incoming.end(hub, "the submitter did not complete its plan");
     }
-    let document = source.as_ref().map_or("", |(_, text)| text);
+    let document = source.as_ref().map(|(_, text)| text.as_str());
     let opened = hub.with(|state| {
         let opened = state.open(&id, document, priority, false)?;
-        let (number, known) = match opened {
-            Opened::New(number) => (number, false),
-            Opened::Known(number) => (number, true),
-        };
-        let _ = sender.send(&ToClient::Accepted { id: id.clone(), known });
-        if attach {
-            state.subscribe(number, subscriber(id.clone(), sender.clone()));
+        match opened {
+            Opened::New(number) => accept(state, sender, number, &id, false, attach),
+            Opened::Known(number) if document.is_some() => accept(state, sender, number, &id, true, attach),
+            // Whether it is the same shows when its plan has arrived.
+            Opened::Known(_) => {}
         }
         Ok::<_, String>(opened)
     });
     match opened {
-        Ok(Opened::Known(number)) => {
-            numbers.insert(id, number);
+        Ok(Opened::Known(job)) => {
+            numbers.insert(id.clone(), job);
+            if source.is_none() {
+                *incoming = Some(Incoming { job, content: Content::plan(), to: To::Compare { id, attach } });
+            }
         }
         Ok(Opened::New(number)) => {
             numbers.insert(id, number);
             match source {
                 Some((file, text)) => planned(Arc::clone(hub), number, file, text, max_tasks),
-                None => *incoming = Some(Incoming { job: number, intake: Intake::new(max_tasks) }),
+                None => {
+                    let to = To::Run(Intake::new(max_tasks));
+                    *incoming = Some(Incoming { job: number, content: Content::plan(), to });
+                }
             }
         }
-        Err(error) => {
-            return sender.send(&ToClient::Failed { id, refused: true, error, progress: Default::default() });
-        }
+        Err(error) => return refuse_job(sender, id, error),
     }
     Ok(())
+}
+
+/// Tells a client that its job is there, and sends it the job's events if it wants them.
+fn accept(state: &mut State, sender: &Sender, job: u32, id: &str, known: bool, attach: bool) {
+    // If it is gone, its connection tells.
+    let _ = sender.send(&ToClient::Accepted { id: id.into(), known });
+    if attach {
+        state.subscribe(job, subscriber(id.into(), sender.clone()));
+    }
+}
+
+fn refuse_job(sender: &Sender, id: String, error: String) -> Result<(), Error> {
+    sender.send(&ToClient::Failed { id, refused: true, error, progress: Default::default() })
 }
 
 /// Plans a source document and starts it, on a task of its own.
@@ -325,7 +364,7 @@ fn complete(hub: Arc<Hub>, job: u32, intake: Intake) {
     });
 }
 
-fn start(state: &mut super::State, job: u32, parts: Vec<dask_plan::plan::Part>) {
+fn start(state: &mut State, job: u32, parts: Vec<dask_plan::plan::Part>) {
     parts.into_iter().for_each(|part| state.add_part(job, part));
     state.complete(job);
 }

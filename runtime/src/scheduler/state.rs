@@ -1,12 +1,13 @@
 //! Everything that the scheduler knows, under one lock.
 
-use super::crew::{Crew, Joining, Link, WorkerView};
+use super::content::Content;
+use super::crew::{Crew, Joining, Link};
 use super::hub::{Hub, Settings};
-use super::job::{Digest, Job, JobEvent, Stage, Subscriber, Wanted};
+use super::job::{Job, JobEvent, Stage, Subscriber, Wanted};
 use crate::ids::{IdMap, key};
-use crate::net::message::{Failed, Memory, Progress, Report};
+use crate::net::message::{Failed, Memory, Report};
 use dask_array::Value;
-use dask_core::{Actions, Core, Done, Event, Failure, JobId, TaskId, Tell, WorkerId, WorkerInfo};
+use dask_core::{Actions, Core, Done, Event, Failure, JobId, Measured, TaskId, Tell, WorkerId, WorkerInfo};
 use dask_plan::columns::U32s;
 use dask_plan::plan::{Part, Sink};
 use std::collections::HashMap;
@@ -25,12 +26,11 @@ pub struct State {
     /// Events for the core that follow from what it told.
     follow: Vec<Event>,
     pub(super) settings: Settings,
-    digest: Digest,
     pub(super) hub: Weak<Hub>,
     pub(super) runtime: tokio::runtime::Handle,
     started: Instant,
     /// Since when nothing runs, waits or is planned, in seconds since 1970.
-    idle_since: Option<f64>,
+    pub(super) idle_since: Option<f64>,
     /// Counts for the metrics.
     pub counts: Counts,
 }
@@ -67,21 +67,6 @@ pub enum Opened {
     Known(u32),
 }
 
-/// A job, for people.
-#[derive(Clone, Debug)]
-pub struct JobView {
-    /// Its id.
-    pub name: String,
-    /// `open`, `running`, `done` or `failed`.
-    pub state: &'static str,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// How far it is.
-    pub progress: Progress,
-    /// Names of its outputs.
-    pub outputs: Vec<String>,
-}
-
 impl State {
     pub(super) fn new(settings: Settings, hub: Weak<Hub>, runtime: tokio::runtime::Handle) -> State {
         State {
@@ -93,7 +78,6 @@ impl State {
             arrived: IdMap::default(),
             follow: vec![],
             settings,
-            digest: Digest::new(),
             hub,
             runtime,
             started: Instant::now(),
@@ -188,20 +172,10 @@ impl State {
         if let Some(old) = self.crew.measured(worker, memory)
             && (old.paused != memory.paused || memory.paused)
         {
-            self.event(Event::MemoryReport { worker: WorkerId(worker), paused: memory.paused });
+            let Memory { paused, process, managed: kept, queued: active, .. } = memory;
+            let memory = Measured { paused, process, kept, active };
+            self.event(Event::MemoryReport { worker: WorkerId(worker), memory });
         }
-    }
-
-    /// The workers.
-    pub fn workers(&self) -> Vec<WorkerView> {
-        let mut views: Vec<WorkerView> = self.crew.workers.values().map(|w| w.view.clone()).collect();
-        views.sort_by_key(|v| v.id);
-        views
-    }
-
-    /// Workers that ever joined, and that left.
-    pub fn turnover(&self) -> (u64, u64) {
-        (self.crew.added, self.crew.removed)
     }
 
     /// Takes reports in.
@@ -283,34 +257,62 @@ impl State {
 
     // --- jobs ---------------------------------------------------------------------------------------------
 
-    /// Opens a job, or finds the one of the same id. `document` is what tells two submissions apart.
+    /// Opens a job, or finds the one of the same id. A job without a `document` gets its plan later; see
+    /// [`State::made_from`] and [`State::same`].
     ///
     /// # Errors
-    /// When the id belongs to another document.
+    /// When the id belongs to a job of something else.
     pub fn open(
         &mut self,
         name: &str,
-        document: &str,
+        document: Option<&str>,
         priority: i32,
         internal: bool,
     ) -> Result<Opened, String> {
-        let digest = self.digest.of(document);
-        if let Some(number) = self.names.get(name) {
-            return match self.jobs.get(number) {
-                Some(job) if job.digest != digest => Err(format!(
-                    "job {name:?} exists and is of another document; choose another --job-id, or attach to it with --attach {name}"
-                )),
-                _ => Ok(Opened::Known(*number)),
+        let content = document.map(Content::document);
+        if let Some(number) = self.names.get(name).copied() {
+            return match &content {
+                Some(content) => self.same(number, content).map(|()| Opened::Known(number)),
+                None => Ok(Opened::Known(number)),
             };
         }
         let id = self.core.next_job();
-        let mut job = Job::new(id, name.into(), priority, digest, Instant::now());
+        let mut job = Job::new(id, name.into(), priority, Instant::now());
+        job.content = content;
         job.internal = internal;
         self.jobs.insert(id.0, job);
         self.names.insert(name.into(), id.0);
         self.counts.jobs += u64::from(!internal);
         self.event(Event::JobOpened { job: id, priority });
         Ok(Opened::New(id.0))
+    }
+
+    /// A job's plan has arrived.
+    pub(super) fn made_from(&mut self, number: u32, plan: Content) {
+        if let Some(job) = self.jobs.get_mut(&number) {
+            job.content = Some(plan);
+        }
+    }
+
+    /// Whether a second submission of a job's id is the job's.
+    ///
+    /// # Errors
+    /// Names the job, what differs and what to do.
+    pub(super) fn same(&self, number: u32, submitted: &Content) -> Result<(), String> {
+        let Some(job) = self.jobs.get(&number) else { return Ok(()) };
+        let name = &job.name;
+        let difference = match &job.content {
+            Some(content) => content.difference(submitted),
+            // It failed before it was complete, which whoever comes is told.
+            None if job.ended.is_some() => None,
+            None => Some("its plan is still arriving, so nothing can be compared with it".into()),
+        };
+        match difference {
+            Some(difference) => Err(format!(
+                "job {name:?} exists: {difference}; choose another --job-id, or attach to it with --attach {name}"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// The number of a job.
@@ -429,103 +431,23 @@ impl State {
         self.arrived.remove(&key(task))
     }
 
-    /// A job, for people.
-    pub fn view(&self, number: u32) -> Option<JobView> {
-        let job = self.jobs.get(&number)?;
-        let (state, error) = match &job.stage {
-            Stage::Open => ("open", None),
-            Stage::Running => ("running", None),
-            Stage::Done => ("done", None),
-            Stage::Failed { error, .. } => ("failed", Some(error.clone())),
-        };
-        Some(JobView {
-            name: job.name.clone(),
-            state,
-            error,
-            progress: job.progress(self.crew.peak()),
-            outputs: job.outputs.iter().map(|o| o.name.clone()).collect(),
-        })
-    }
-
-    /// The jobs, oldest first.
-    pub fn views(&self) -> Vec<JobView> {
-        let mut numbers: Vec<u32> = self.jobs.iter().filter(|(_, j)| !j.internal).map(|(n, _)| *n).collect();
-        numbers.sort_unstable();
-        numbers.into_iter().filter_map(|n| self.view(n)).collect()
-    }
-
-    /// Runs and seconds by template name, over all jobs that are kept.
-    pub fn templates(&self) -> Vec<(String, u64, f64)> {
-        let mut sums: HashMap<&str, (u64, f64)> = HashMap::new();
-        for (name, runs, seconds) in self.jobs.values().flat_map(|j| j.table.classes()) {
-            let sum = sums.entry(name).or_default();
-            sum.0 += runs;
-            sum.1 += seconds;
-        }
-        let mut sums: Vec<_> =
-            sums.into_iter().map(|(name, (runs, s))| (name.to_string(), runs, s)).collect();
-        sums.sort_by(|a, b| a.0.cmp(&b.0));
-        sums
-    }
-
-    /// Since when the scheduler is idle, in seconds since 1970.
-    pub fn idle_since(&mut self) -> Option<f64> {
-        let busy = self.counts.planning > 0 || self.jobs.values().any(|j| j.ended.is_none());
-        if busy {
-            self.idle_since = None;
-        } else if self.idle_since.is_none() {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            self.idle_since = Some(now.unwrap_or_default().as_secs_f64());
-        }
-        self.idle_since
-    }
-
-    /// Finds a task by its key: in one job, or in the newest that has it.
-    ///
-    /// # Errors
-    /// Names what is not there.
-    pub fn explain(&self, job: Option<&str>, key: &str) -> Result<String, String> {
-        let numbers: Vec<u32> = match job {
-            Some(name) => vec![self.job_number(name).ok_or_else(|| format!("there is no job {name:?}"))?],
-            None => {
-                let mut all: Vec<u32> = self.jobs.keys().copied().collect();
-                all.sort_unstable_by(|a, b| b.cmp(a));
-                all
-            }
-        };
-        for number in numbers {
-            let Some(job) = self.jobs.get(&number) else { continue };
-            let Some(local) = job.table.find(key) else { continue };
-            let what = match &job.stage {
-                Stage::Failed { error, .. } => format!("the job failed: {error}"),
-                _ => self.core_explains(TaskId { job: job.id, local }),
-            };
-            return Ok(format!("task {} of job {}: {what}", job.table.key(local), job.name));
-        }
-        Err(format!("no job has a task {key:?}; keys are written as x or ('x', 0, 1)"))
-    }
-
-    fn core_explains(&self, task: TaskId) -> String {
-        match self.core.explain(task) {
-            Some(explanation) => explanation.to_string(),
-            None => "it is computed and its job is closed".into(),
-        }
-    }
-
     /// What time brings: progress to tell, jobs to forget, workers to give up.
     pub fn tick(&mut self) {
         let now = Instant::now();
         let peak = self.crew.peak();
         for job in self.jobs.values_mut() {
-            if job.subscriber.is_none() || job.ended.is_some() {
+            if job.subscriber.is_none() || job.ended.is_some() && !job.delivering() {
                 continue;
             }
             let progress = job.progress(peak);
-            if (progress.tasks, progress.done) != job.told {
+            // While results wait for a subscriber, only telling it something shows whether it is still there.
+            if (progress.tasks, progress.done) != job.told || job.delivering() {
                 job.told = (progress.tasks, progress.done);
                 job.tell(&JobEvent::Progress(progress));
             }
         }
+        let delivering = self.jobs.values().any(Job::delivering);
+        self.event(Event::Tick { delivering });
         let keep = self.settings.keep;
         let old: Vec<u32> = self
             .jobs

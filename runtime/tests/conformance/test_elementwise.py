@@ -93,6 +93,33 @@ def suited(name: str, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndar
     return a, b
 
 
+def test_integers_are_compared_exactly(engine: Engine) -> None:
+    """Signed with unsigned, and with Python integers that no dtype holds: what float64 cannot tell apart."""
+    edges = [-(2**63), -(2**62) - 1, -1, 0, 1, 2**53, 2**53 + 1, 2**62, 2**63 - 1]
+    unsigned = [0, 1, 2**53, 2**53 + 1, 2**62, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1]
+    operands = {
+        "q": np.array(edges, "int64"), "b": np.arange(-4, 5, dtype="int8"), "u": np.array(unsigned, "uint64"),
+        "f": np.array(edges, "float32"),
+    }  # fmt: skip
+    columns = {"u": operands["u"][:, np.newaxis]}
+    source = {n: engine.source(n, x, 4) for n, x in operands.items()} | {"c": "u[:, None]"}
+    want = {}
+    for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
+        f = getattr(np, name)
+        for signed in "qb":
+            want[f"{name}(c, {signed})"] = f(columns["u"], operands[signed])
+            want[f"{name}({signed}, c)"] = f(operands[signed], columns["u"])
+        for n in "qbuf":
+            for beyond in (2**70, -(2**70), 2**63, -1):
+                want[f"{name}({n}, {beyond})"] = f(operands[n], beyond)
+                want[f"{name}({beyond}, {n})"] = f(beyond, operands[n])
+    want["q < 2**64"] = operands["q"] < 2**64
+    keys = {f"r{i}": text for i, text in enumerate(want)}
+    got = engine.arrays(source | keys, list(keys))
+    for key, text in keys.items():
+        assert_same(got[key], want[text], text)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_casts(engine: Engine, dtype: str) -> None:
     """`astype` to every dtype, of values that both can hold."""

@@ -18,6 +18,18 @@ def test_printing(engine: Engine, dtype: str) -> None:
         assert done.stdout.endswith(f"{x!s}\n"), f"{dtype}{shape}:\n{done.stdout}\ninstead of\n{x!s}"
 
 
+@pytest.mark.parametrize("shape", [(2000,), (3000, 2), (600, 5), (300, 9, 4), (40, 3), (2001,)])
+def test_unknown_sizes(engine: Engine, shape: tuple[int, ...]) -> None:
+    """What a boolean index leaves is summarised too, once it is known to be large."""
+    rng = np.random.default_rng(shape[0])
+    for dtype in ("int64", "float64", "complex64"):
+        x = random_array(rng, dtype, shape)
+        keep = rng.random(shape[0]) < 0.6
+        arrays = {"x": engine.source("x", x, 170), "keep": engine.source("keep", keep, 170), "y": "x[keep]"}
+        done = engine.run(arrays, {"y": "print"})
+        assert done.stdout.endswith(f"{x[keep]!s}\n"), f"{dtype}{shape}:\n{done.stdout}\ninstead of\n{x[keep]!s}"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_number_formats(engine: Engine, seed: int) -> None:
     """Magnitudes that change the format: exponents, padding, trailing zeros."""

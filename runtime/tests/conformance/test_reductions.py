@@ -65,6 +65,24 @@ def test_arg_reductions(engine: Engine, dtype: str) -> None:
         assert_same(got[key], np.asarray(getattr(np, name)(x, axis=axis)), f"{name} {axis} of {dtype}")
 
 
+@pytest.mark.parametrize("name", ["nanargmin", "nanargmax"])
+def test_places_of_nothing_but_nan(engine: Engine, name: str) -> None:
+    """A slice of nothing but NaN is an error as in numpy, which names the task; NaN in some chunks is none."""
+    x = np.arange(48.0).reshape(6, 8)
+    x[:, 3] = np.nan
+    x[:4, 5] = np.nan
+    source = engine.source("x", x, [2, 3])
+    got = engine.arrays({"x": source, "y": f"{name}(x, axis=1)", "z": f"{name}(x)"}, ["y", "z"])
+    assert_same(got["y"], getattr(np, name)(x, axis=1), name)
+    assert_same(got["z"], np.asarray(getattr(np, name)(x)), name)
+    for formula_ in (f"{name}(x, axis=0)", f"{name}(x[:, 3:4])"):
+        document = engine.document({"x": source, "y": formula_}, {"y": "print"})
+        done = engine.call("run", document)
+        assert done.returncode == 1, done.stdout
+        assert "All-NaN slice encountered" in done.stderr, done.stderr
+        assert "task " in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_cumulative(engine: Engine, dtype: str) -> None:
     """Running sums and products."""

@@ -94,6 +94,7 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         | Op::MomentsFinish { .. }
         | Op::Arg { .. }
         | Op::ArgMerge { .. }
+        | Op::ArgFinish { .. }
         | Op::Cumulative { .. } => {
             Err(Error::Operand(format!("{op:?} is elementwise or a reduction, which are run elsewhere")))
         }

@@ -153,14 +153,9 @@ impl<T: Number, F: Fn(T, T) -> bool + Copy> Reducer<T> for Best<T, F> {
     }
 }
 
-/// The better of pairs (value, index); of equal ones the lower index.
-///
-/// # Errors
-/// [`Error::Operand`] when these are no such pairs, or of different shapes or dtypes.
-pub(super) fn merge(f: ArgReduction, operands: &[Value]) -> Result<Value, Error> {
-    let wrong =
-        || Error::Operand("arg_merge takes tuples of values and indices, all of one shape and dtype".into());
-    let pair = |value: &Value| match value {
+/// The parts of a pair (value, index).
+fn pair(value: &Value) -> Option<(Chunk, Chunk)> {
+    match value {
         Value::Tuple(parts) => match &parts[..] {
             [Value::Array(v), Value::Array(i)] if i.dtype() == DType::Int64 && v.shape() == i.shape() => {
                 Some((v.to_contiguous(), i.to_contiguous()))
@@ -168,7 +163,33 @@ pub(super) fn merge(f: ArgReduction, operands: &[Value]) -> Result<Value, Error>
             _ => None,
         },
         Value::Array(_) => None,
+    }
+}
+
+/// The indices of pairs (value, index) of an arg-reduction that skips NaN.
+///
+/// # Errors
+/// [`Error::Value`] when a value is NaN, since then there was nothing else; [`Error::Operand`] when it is no such pair.
+pub(super) fn finish(f: ArgReduction, operands: &[Value]) -> Result<Value, Error> {
+    let [operand] = operands else {
+        return Err(Error::Operand(format!("arg_finish takes one operand, not {}", operands.len())));
     };
+    let (values, indices) = pair(operand).ok_or_else(|| {
+        Error::Operand("arg_finish takes a tuple of values and indices of one shape".into())
+    })?;
+    if with_dtype!(values.dtype(), T => values.view::<T>().iter().any(|x| Number::is_nan(*x))) {
+        return Err(Error::Value(format!("All-NaN slice encountered in {}", infer::numpy_name(&f))));
+    }
+    Ok(Value::Array(indices))
+}
+
+/// The better of pairs (value, index); of equal ones the lower index.
+///
+/// # Errors
+/// [`Error::Operand`] when these are no such pairs, or of different shapes or dtypes.
+pub(super) fn merge(f: ArgReduction, operands: &[Value]) -> Result<Value, Error> {
+    let wrong =
+        || Error::Operand("arg_merge takes tuples of values and indices, all of one shape and dtype".into());
     let pairs: Vec<(Chunk, Chunk)> = operands.iter().map(pair).collect::<Option<_>>().ok_or_else(wrong)?;
     let (first, _) = pairs.first().ok_or_else(wrong)?;
     if pairs.iter().any(|(v, _)| v.shape() != first.shape() || v.dtype() != first.dtype()) {

@@ -88,12 +88,13 @@ pub(crate) fn run(graph: &mut Graph<'_>, op: &Op, x: NodeId, args: &[i64]) -> Re
 /// Runs an operator that merges or finishes partial reductions; hands the operands back when it is none.
 ///
 /// # Errors
-/// [`Error::Operand`] when the operands are not the parts it takes.
+/// [`Error::Operand`] when the operands are not the parts it takes; [`Error::Value`] for the place of nothing but NaN.
 pub(crate) fn merge(op: &Op, operands: Vec<Value>) -> Result<Result<Value, Vec<Value>>, Error> {
     Ok(Ok(match op {
         Op::MomentsMerge => moments::merge(&operands)?,
         Op::MomentsFinish { ddof, sqrt, dtype } => moments::finish(&operands, *ddof, *sqrt, *dtype)?,
         Op::ArgMerge { f } => arg::merge(*f, &operands)?,
+        Op::ArgFinish { f } => arg::finish(*f, &operands)?,
         _ => return Ok(Err(operands)),
     }))
 }

@@ -5,8 +5,10 @@ mod float;
 mod scalar;
 
 use crate::chunk::{Chunk, Element};
+use dask_plan::plan::{PRINTED_EDGE, PRINTED_WHOLE};
 use dask_plan::{DType, Kind};
 use float::{ComplexFormat, FloatFormat};
+use ndarray::{ArrayViewD, Axis};
 
 /// Columns of a line.
 const LINE_WIDTH: usize = 75;
@@ -29,6 +31,33 @@ pub fn array(chunk: &Chunk, summary_of: Option<&[u64]>) -> String {
     };
     let words = words(chunk);
     Layout { words: &words, shape: chunk.shape(), cut: &cut }.axis(0, 0, 1, LINE_WIDTH)
+}
+
+/// What `print(x)` shows of a whole array, without the last newline: a summary if it is large.
+pub fn whole(x: &Chunk) -> String {
+    if x.len() as u64 <= PRINTED_WHOLE {
+        return array(x, None);
+    }
+    let shape: Vec<u64> = x.shape().iter().map(|&n| n as u64).collect();
+    let ends = crate::with_dtype!(x.dtype(), T => ends(x.view::<T>()));
+    array(&ends, Some(&shape))
+}
+
+/// The first and last items of every axis that a summary cuts.
+fn ends<T: Element>(x: ArrayViewD<'_, T>) -> Chunk {
+    let edge = PRINTED_EDGE as usize;
+    let cut = |x: ArrayViewD<'_, T>, axis: usize| {
+        let n = x.shape()[axis];
+        let kept: Vec<usize> = (0..n).filter(|i| n <= 2 * edge || *i < edge || *i >= n - edge).collect();
+        x.select(Axis(axis), &kept)
+    };
+    match x.ndim() {
+        0 => Chunk::from_array(&x),
+        ndim => {
+            let first = cut(x, 0);
+            Chunk::from_array(&(1..ndim).fold(first, |x, axis| cut(x.view(), axis)).view())
+        }
+    }
 }
 
 /// Every element's text, in C order, padded to a common width as numpy does.

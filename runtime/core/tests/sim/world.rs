@@ -52,6 +52,8 @@ struct Worker {
     /// Orders that have not started, by priority.
     queue: BTreeMap<Priority, Held>,
     running: Vec<(Held, u64)>,
+    /// It starts nothing.
+    paused: bool,
     /// When the last message of each direction arrives.
     to_core: u64,
     from_core: u64,
@@ -235,6 +237,7 @@ impl World {
                     store: HashMap::new(),
                     queue: BTreeMap::new(),
                     running: vec![],
+                    paused: false,
                     to_core: self.now,
                     from_core: self.now,
                     slow,
@@ -446,7 +449,7 @@ impl World {
     fn start(&mut self, id: WorkerId) {
         loop {
             let Some(w) = self.workers.get_mut(&id) else { return };
-            if w.running.len() >= w.info.nthreads as usize {
+            if w.paused || w.running.len() >= w.info.nthreads as usize {
                 return;
             }
             let next = w.queue.iter().find(|(_, h)| h.values.iter().all(Option::is_some)).map(|(p, _)| *p);
@@ -530,7 +533,8 @@ impl World {
             return Ok(());
         }
         let mut got = vec![];
-        for (local, worker) in &job.places {
+        // What is not there any more is told again when it is.
+        for (local, worker) in &std::mem::take(&mut job.places) {
             let t = TaskId { job: id, local: *local };
             let value = self.workers.get(worker).and_then(|w| w.store.get(&t));
             let Some(value) = value.filter(|_| !job.got.contains(local)) else { continue };
@@ -614,8 +618,10 @@ impl World {
         let late = self.now > 5_000_000_000;
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
             let paused = !late && self.rng.chance(self.setup.pause);
-            self.send(worker, Event::MemoryReport { worker, paused });
+            self.measure(worker, paused);
         }
+        let delivering = self.jobs.iter().any(|j| !j.closed && !j.places.is_empty());
+        self.handle(Event::Tick { delivering })?;
         if late && !self.rescued {
             self.rescued = true;
             self.setup.die = 0;
@@ -637,6 +643,17 @@ impl World {
         let at = self.now + 500_000_000;
         self.at(at, Step::Tick);
         Ok(())
+    }
+
+    /// A worker measures its memory, after which it is paused or not.
+    fn measure(&mut self, worker: WorkerId, paused: bool) {
+        let Some(w) = self.workers.get_mut(&worker) else { return };
+        w.paused = paused;
+        let fetching = w.queue.values().filter(|h| h.values.iter().any(Option::is_none)).count();
+        let kept = w.store.len() as u64;
+        let memory = Measured { paused, process: kept, kept, active: (w.running.len() + fetching) as u64 };
+        self.send(worker, Event::MemoryReport { worker, memory });
+        self.start(worker);
     }
 
     /// Whether everything ended as it should.

@@ -40,7 +40,30 @@ impl Builder {
             (a, b) => (self.operand(a)?, self.operand(b)?),
         };
         let (_, out) = infer::binary(f, self.dtype(a), self.dtype(b)).map_err(BuildError)?;
+        if infer::is_comparison(f) {
+            match (self.dtype(a).kind(), self.dtype(b).kind()) {
+                (Kind::Signed, _) if self.dtype(b) == DType::UInt64 => return self.compare_signed(f, a, b),
+                (_, Kind::Signed) if self.dtype(a) == DType::UInt64 => {
+                    return self.compare_signed(infer::mirrored(f), b, a);
+                }
+                _ => {}
+            }
+        }
         self.elementwise(Op::Binary(f), &[a, b], out)
+    }
+
+    /// Compares signed integers with `uint64`, exactly as numpy's `qQ` loops: no dtype holds the values of both, so
+    /// negative ones are told apart and the rest is compared as `uint64`.
+    fn compare_signed(&mut self, f: Binary, signed: Array, unsigned: Array) -> Result<Array> {
+        let compared = self.cast(signed, DType::UInt64)?;
+        let compared = self.elementwise(Op::Binary(f), &[compared, unsigned], DType::Bool)?;
+        if matches!(f, Binary::Less | Binary::LessEqual | Binary::NotEqual) {
+            let negative = self.binary(Binary::Less, signed, Scalar::Int(0))?;
+            self.elementwise(Op::Binary(Binary::BitwiseOr), &[negative, compared], DType::Bool)
+        } else {
+            let positive = self.binary(Binary::GreaterEqual, signed, Scalar::Int(0))?;
+            self.elementwise(Op::Binary(Binary::BitwiseAnd), &[positive, compared], DType::Bool)
+        }
     }
 
     /// A Python number beside an array.

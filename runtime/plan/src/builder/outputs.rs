@@ -3,15 +3,9 @@
 use super::gather::{identity, range_pieces};
 use super::node::{Kind, Map, Params, Piece};
 use super::{Array, Builder, Result, Wanted, extent};
-use crate::plan::Sink;
+use crate::plan::{PRINTED_EDGE, PRINTED_WHOLE, Sink};
 use crate::program::{FileRef, Format, Op};
 use std::collections::{HashMap, HashSet};
-
-/// numpy prints arrays above this many items as a summary.
-const THRESHOLD: u64 = 1000;
-
-/// Items that a summary shows at each end of an axis.
-const EDGE: u64 = 3;
 
 impl Builder {
     fn want(&mut self, name: &str, array: Array, made: Option<Array>, to: Sink) -> Result<()> {
@@ -19,13 +13,13 @@ impl Builder {
         Ok(())
     }
 
-    /// Prints it as numpy does; only the items that numpy shows are made for it.
+    /// Prints it as numpy does; only the items that numpy shows are made for it, where the shape is known.
     ///
     /// # Errors
     /// Never.
     pub fn print(&mut self, name: &str, x: Array) -> Result<()> {
         let items = self.shape(x).into_iter().try_fold(1u64, |n, s| Some(n.saturating_mul(s?)));
-        let edge = items.is_some_and(|n| n > THRESHOLD).then_some(EDGE as u32);
+        let edge = items.is_some_and(|n| n > PRINTED_WHOLE).then_some(PRINTED_EDGE);
         self.want(name, x, None, Sink::Print { edge })
     }
 

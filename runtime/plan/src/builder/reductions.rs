@@ -193,8 +193,11 @@ impl Builder {
         let mut chunks = chunks;
         axes.iter().for_each(|&a| chunks[a] = vec![1]);
         let same = self.same(merged);
-        let out =
-            self.blocks(Some(Op::Item(1)), vec![(merged, same)], Params::default(), DType::Int64, chunks);
+        let finish = match f {
+            ArgReduction::Nanargmin | ArgReduction::Nanargmax => Op::ArgFinish { f },
+            ArgReduction::Argmin | ArgReduction::Argmax => Op::Item(1),
+        };
+        let out = self.blocks(Some(finish), vec![(merged, same)], Params::default(), DType::Int64, chunks);
         self.drop_axes(out, &axes, keepdims)
     }
 

@@ -11,6 +11,7 @@ use crate::builder::{Array, Builder, ChunkSpec, Operand};
 use crate::chunking::Chunks;
 use crate::dtype::DType;
 use crate::names::{did_you_mean, shorten};
+use crate::program::Binary;
 
 /// An argument of a call.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ pub(super) fn run(
             call.builder().unary(f, x)?
         }
         Run::Binary(f) => {
-            let (a, b) = (call.operand("a")?, call.operand("b")?);
+            let (a, b) = (call.beside(f, "a", "b")?, call.beside(f, "b", "a")?);
             call.builder().binary(f, a, b)?
         }
         Run::Reduce(f) => {
@@ -212,6 +213,11 @@ impl Call<'_, '_, '_> {
     pub(super) fn operand(&mut self, name: &str) -> Read<Operand> {
         let value = self.value(name);
         let result = self.eval.operand(&value);
+        self.at(name, result)
+    }
+
+    fn beside(&mut self, f: Binary, name: &str, other: &str) -> Read<Operand> {
+        let result = self.eval.beside(f, &self.value(name), &self.value(other));
         self.at(name, result)
     }
 

@@ -1,6 +1,7 @@
 //! What can be wrong with a formula.
 
 use crate::builder::BuildError;
+use crate::names::is_name;
 
 /// A problem at a place in a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,4 +44,21 @@ impl From<String> for FormulaError {
 /// An error at a column.
 pub(super) fn fail<T>(column: u32, message: impl Into<String>) -> Result<T, FormulaError> {
     Err(FormulaError::new(column, message))
+}
+
+/// What to write instead of a word of Python's that arrays do not understand.
+pub(super) fn hint(word: &str) -> Option<String> {
+    Some(match word {
+        "and" => "`and` does not work on arrays; write `(a > 0) & (b > 0)`, with the parentheses".to_owned(),
+        "or" => "`or` does not work on arrays; write `(a > 0) | (b > 0)`, with the parentheses".to_owned(),
+        "not" => "`not` does not work on arrays; write `~a` or `logical_not(a)`".to_owned(),
+        "if" | "else" => "formulas know no `if`; write `where(condition, a, b)`".to_owned(),
+        "for" | "in" => format!("formulas know no `{word}`; operators work on whole arrays"),
+        "is" => "formulas know no `is`; write `==`, or `isnan(a)`".to_owned(),
+        "lambda" => "formulas know no `lambda`; define a function under `functions:`".to_owned(),
+        "np" | "numpy" | "da" if is_name(word) => {
+            format!("numpy's names stand alone here: write `exp(x)`, not `{word}.exp(x)`")
+        }
+        _ => return None,
+    })
 }

@@ -7,6 +7,8 @@ use super::number::{self, Number};
 use super::value::{self, Value};
 use super::{functions, index};
 use crate::builder::{Array, Builder, Operand};
+use crate::dtype::{self, Scalar};
+use crate::infer;
 use crate::names::{did_you_mean, shorten};
 use crate::program::{Binary, Unary};
 use std::cell::Cell;
@@ -166,11 +168,12 @@ impl Evaluator<'_, '_> {
                 let named = |e: FormulaError| {
                     FormulaError::new(e.column, format!("`{}`: {}", op.symbol(), e.message))
                 };
-                let (a, b) = (self.operand(&a).map_err(named)?, self.operand(&b).map_err(named)?);
                 let Some(f) = binary(op) else {
+                    let (a, b) = (self.operand(&a).map_err(named)?, self.operand(&b).map_err(named)?);
                     let (a, b) = (self.as_array(a)?, self.as_array(b)?);
                     return Ok(Value::Array(self.builder.matmul(a, b)?));
                 };
+                let (a, b) = (self.beside(f, &a, &b).map_err(named)?, self.beside(f, &b, &a).map_err(named)?);
                 Ok(Value::Array(self.builder.binary(f, a, b)?))
             }
         }
@@ -343,6 +346,29 @@ impl Evaluator<'_, '_> {
             Value::Number(n) => Ok(Operand::Scalar(n.scalar()?)),
             other => Ok(Operand::Array(self.array(other)?)),
         }
+    }
+
+    /// An operand of a function of two arguments, beside the other one.
+    ///
+    /// Any integer may be compared with, as in numpy: one beyond 64 bits lies beyond all integers of an array, as an
+    /// infinity does, and floats compare with it as with the float that is nearest to it.
+    pub(super) fn beside(&mut self, f: Binary, x: &Value, other: &Value) -> Result<Operand, FormulaError> {
+        if let (Value::Number(n @ Number::Int(i)), Value::Array(other)) = (x, other)
+            && infer::is_comparison(f)
+            && n.scalar().is_err()
+        {
+            match self.builder.dtype(*other).kind() {
+                dtype::Kind::Bool => {}
+                dtype::Kind::Unsigned | dtype::Kind::Signed => {
+                    let beyond = if *i > 0 { f64::INFINITY } else { f64::NEG_INFINITY };
+                    return Ok(Operand::Scalar(Scalar::Float(beyond)));
+                }
+                dtype::Kind::Float | dtype::Kind::Complex => {
+                    return Ok(Operand::Scalar(Scalar::Float(*i as f64)));
+                }
+            }
+        }
+        self.operand(x)
     }
 
     /// An array: itself, or what `numpy.asarray` makes of numbers and lists.

@@ -1,10 +1,10 @@
 //! Tokens to a syntax tree: precedence climbing (Pratt 1973) with Python's precedence.
 
 use super::ast::{Arguments, Expr, Infix, Item, Kind, MAX_DEPTH, Prefix};
-use super::error::{FormulaError, fail};
+use super::error::{FormulaError, fail, hint};
 use super::lexer::{Token, tokens};
 use super::number::Number;
-use crate::names::{is_name, shorten};
+use crate::names::shorten;
 
 /// The syntax tree of a formula.
 ///
@@ -350,23 +350,6 @@ impl Parser {
         }
         Ok((list, comma))
     }
-}
-
-/// What to write instead of a word of Python's that arrays do not understand.
-fn hint(word: &str) -> Option<String> {
-    Some(match word {
-        "and" => "`and` does not work on arrays; write `(a > 0) & (b > 0)`, with the parentheses".to_owned(),
-        "or" => "`or` does not work on arrays; write `(a > 0) | (b > 0)`, with the parentheses".to_owned(),
-        "not" => "`not` does not work on arrays; write `~a` or `logical_not(a)`".to_owned(),
-        "if" | "else" => "formulas know no `if`; write `where(condition, a, b)`".to_owned(),
-        "for" | "in" => format!("formulas know no `{word}`; operators work on whole arrays"),
-        "is" => "formulas know no `is`; write `==`, or `isnan(a)`".to_owned(),
-        "lambda" => "formulas know no `lambda`; define a function under `functions:`".to_owned(),
-        "np" | "numpy" | "da" if is_name(word) => {
-            format!("numpy's names stand alone here: write `exp(x)`, not `{word}.exp(x)`")
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
