@@ -8,10 +8,10 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 export CACHE
 
-.PHONY: help build dist run test test-rust test-python lint fmt deny licenses bench schema doc images cluster cluster-down clean
+.PHONY: help build dist run test test-rust test-python e2e lint fmt deny licenses bench schema doc images cluster cluster-down clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
 
 build: ## Build the release binary
 	cargo build --release --locked --bin dask-runtime
@@ -26,22 +26,27 @@ dist: ## Build the static binary for this machine's architecture, as images hold
 run: ## Compute the main example
 	cargo run --release --locked --bin dask-runtime -- run manifests/samples/transpose-sum.yaml
 
-test: test-rust test-python ## Run every test; makes the Python environment that some of them compare with
+test: test-rust test-python e2e ## Run every test; makes the Python environment and the Kubernetes that some need
 
-test-rust: ## Run the tests written in Rust
-	DASK_RUNTIME_TEST_PYTHON=$$(scripts/venv) cargo test --workspace --locked
+test-rust: ## Run the tests written in Rust, but for the scenarios on Kubernetes
+	DASK_RUNTIME_TEST_PYTHON=$$(scripts/venv) cargo test --workspace --exclude e2e --locked
 
 test-python: ## Compare the binary with numpy, Dask and zarr-python
 	python=$$(scripts/venv)
 	# As the tests in Rust are built, so that nothing is compiled twice.
-	cargo test --workspace --locked --no-run
+	cargo test --workspace --exclude e2e --locked --no-run
 	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
 
-lint: ## Formatting, clippy, Python style
+e2e: images ## Run the scenarios on Kubernetes, on a cluster that is brought up if it is not; SCENARIO=name runs one
+	cargo test -p e2e --locked -- $(SCENARIO)
+
+lint: ## Formatting, clippy, style of Python, shell scripts and workflows
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$$(scripts/venv) -m ruff check runtime scripts
 	$$(scripts/venv) -m ruff format --check runtime scripts
+	$$(dirname $$(scripts/venv))/shellcheck -x -P SCRIPTDIR $$(git grep -lE '^#!/usr/bin/env bash')
+	$$(scripts/go-tool github.com/rhysd/actionlint/cmd/actionlint v1.7.12)/actionlint
 
 fmt: ## Format the sources
 	cargo fmt --all

@@ -23,11 +23,13 @@ pub struct Options {
     pub node: Option<String>,
     /// Seconds after which a silent worker is given up.
     pub worker_timeout: u32,
+    /// Seconds that a worker has to hand its results over when it is told to end.
+    pub grace: u32,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { workers: 3, memory: "1Gi", memory_limit: None, node: None, worker_timeout: 60 }
+        Options { workers: 3, memory: "1Gi", memory_limit: None, node: None, worker_timeout: 60, grace: 3 }
     }
 }
 
@@ -78,13 +80,14 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// What a job printed, without its lines of progress and its summary.
+    /// What a job printed, without its id, its lines of progress and its summary.
     ///
     /// # Errors
     /// When its log cannot be read.
     pub async fn output(&self, job: &str) -> Result<String> {
         let log = self.s.log(&self.s.pod_of(job).await?).await?;
-        let printed = |line: &&str| progress(line).is_none() && !summary(line);
+        let id = format!("job {job}");
+        let printed = |line: &&str| progress(line).is_none() && !summary(line) && *line != id;
         Ok(log.lines().filter(printed).map(|l| format!("{l}\n")).collect())
     }
 
@@ -107,10 +110,10 @@ impl Engine<'_> {
         Ok((runs.values().filter_map(Value::as_u64).sum(), tasks))
     }
 
-    /// The workers that the scheduler knows, by name, with the number of tasks that each ran.
+    /// The pods of the workers, once there are as many as were asked for.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When there are not.
     pub async fn worker_pods(&self) -> Result<Vec<Pod>> {
         self.s
             .until_pods("the workers", "app=worker", |pods| pods.len() == self.options.workers as usize)
@@ -182,8 +185,9 @@ fn scheduler(options: &Options) -> Value {
 }
 
 fn workers(options: &Options) -> Value {
+    let grace = options.grace.to_string();
     let mut args = vec!["worker", "tcp://scheduler:8786", "--host", "0.0.0.0", "--http-port", "8787"];
-    args.extend(["--threads", "1", "--grace", "3"]);
+    args.extend(["--threads", "1", "--grace", &grace]);
     if let Some(limit) = options.memory_limit {
         args.extend(["--memory-limit", limit]);
     }
@@ -204,7 +208,10 @@ fn workers(options: &Options) -> Value {
 }
 
 fn runner(name: &str, options: &Options) -> Value {
-    let args = ["submit", "/graph/graph.yaml", "--scheduler", "tcp://scheduler:8786", "--job-id", name];
+    let mut args =
+        vec!["submit", "/graph/graph.yaml", "--scheduler", "tcp://scheduler:8786", "--job-id", name];
+    // A Service reaches its pods a moment after they are ready.
+    args.extend(["--connect-timeout", "60"]);
     let mut container = container("runner", &args, "1Gi");
     container["volumeMounts"] = json!([{"name": "graph", "mountPath": "/graph", "readOnly": true}]);
     let mut pod = json!({

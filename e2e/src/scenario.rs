@@ -52,14 +52,14 @@ pub fn scenario(name: &str, nodes: Nodes, body: impl AsyncFnOnce(&Scenario) -> R
         Nodes::Killed => alone = Some(NODES.write().unwrap_or_else(PoisonError::into_inner)),
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let result = runtime.map_err(anyhow::Error::from).and_then(|r| r.block_on(run(name, body)));
+    let result = runtime.map_err(anyhow::Error::from).and_then(|r| r.block_on(run(name, nodes, body)));
     drop((shared, alone));
     if let Err(error) = result {
         panic!("{name}: {error:#}");
     }
 }
 
-async fn run(name: &str, body: impl AsyncFnOnce(&Scenario) -> Result<()>) -> Result<()> {
+async fn run(name: &str, nodes: Nodes, body: impl AsyncFnOnce(&Scenario) -> Result<()>) -> Result<()> {
     let client = cluster::client().await?;
     let s = Scenario { client, namespace: format!("e2e-{name}") };
     s.fresh_namespace().await.context("cannot make the namespace")?;
@@ -69,7 +69,7 @@ async fn run(name: &str, body: impl AsyncFnOnce(&Scenario) -> Result<()>) -> Res
             said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
         ))
     });
-    match result {
+    let result = match result {
         Ok(()) => {
             s.namespaces().delete(&s.namespace, &DeleteParams::background()).await?;
             Ok(())
@@ -78,7 +78,12 @@ async fn run(name: &str, body: impl AsyncFnOnce(&Scenario) -> Result<()>) -> Res
             let path = report::write(&s, name, &error).await.context("the report could not be written")?;
             Err(error.context(format!("failed; see {}", path.display())))
         }
+    };
+    if nodes == Nodes::Killed {
+        // However it ended, the next one finds all nodes.
+        tokio::task::spawn_blocking(|| cluster::run(&["up"])).await??;
     }
+    result
 }
 
 impl Scenario {

@@ -77,13 +77,29 @@ async fn same_bytes(s: &Scenario, engine: &Engine<'_>, job: &str) -> Result<()> 
 #[test]
 fn a_deleted_worker_pod_costs_only_what_it_held() {
     scenario("deleted-worker", Nodes::Shared, async |s| {
-        let engine = engine::start(s, &Options::default()).await?;
+        // Without time to hand over what it holds, as when it is killed.
+        let engine = engine::start(s, &Options { grace: 0, ..Options::default() }).await?;
         let job = engine.submit("long", LONG).await?;
         engine.under_way(&job).await?;
         let victim = engine.worker_pods().await?[0].name_any();
-        // At once, as when it is killed: with time it would hand over what it holds.
         s.api::<Pod>().delete(&victim, &DeleteParams::default().grace_period(0)).await?;
         same_bytes(s, &engine, &job).await
+    });
+}
+
+#[test]
+fn a_worker_pod_that_is_given_time_loses_nothing() {
+    scenario("retired-worker", Nodes::Shared, async |s| {
+        let engine = engine::start(s, &Options { grace: 60, ..Options::default() }).await?;
+        let job = engine.submit("long", LONG).await?;
+        engine.under_way(&job).await?;
+        let victim = engine.worker_pods().await?[0].name_any();
+        s.api::<Pod>().delete(&victim, &DeleteParams::default().grace_period(60)).await?;
+        ensure!(s.ended(&job).await?, "the job failed");
+        assert_eq!(engine.output(&job).await?, in_one_process(LONG)?);
+        let (runs, tasks) = engine.runs(&job).await?;
+        ensure!(runs == tasks, "nothing is computed again: {runs} runs of {tasks} tasks");
+        Ok(())
     });
 }
 
@@ -139,7 +155,8 @@ outputs:
         s.until_pods("a worker that the kernel killed", "app=worker", |pods| pods.iter().any(killed)).await?;
         ensure!(!s.ended(&job).await?, "a job that fits in no worker cannot succeed");
         let output = engine.output(&job).await?;
-        ensure!(output.contains("huge") && output.contains("workers"), "the reason is named: {output}");
+        let named = output.contains("task 'random-") && output.contains("workers died while they ran it");
+        ensure!(named, "the reason is named: {output}");
         Ok(())
     });
 }

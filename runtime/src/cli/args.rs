@@ -203,6 +203,9 @@ pub(super) struct To {
     /// The scheduler, such as tcp://127.0.0.1:8786.
     #[arg(long, env = "DASK_SCHEDULER_ADDRESS", default_value = "tcp://127.0.0.1:8786")]
     pub(super) scheduler: Address,
+    /// Try to reach the scheduler for so long, in seconds; 0 tries once.
+    #[arg(long, default_value_t = 5, env = "DASK_CONNECT_TIMEOUT")]
+    pub(super) connect_timeout: u32,
 }
 
 #[derive(Debug, Subcommand)]

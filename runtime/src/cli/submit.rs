@@ -1,18 +1,18 @@
 //! `dask-runtime submit` and `explain`: talks to a scheduler.
 
-use super::args::{Explain, Submit};
+use super::args::{Explain, Submit, To};
 use super::input::Input;
 use super::{Failure, Result, block_on, follow, input};
 use crate::client::Client;
-use crate::net::{Address, Error, message};
-use std::time::Instant;
+use crate::net::{Error, message};
+use std::time::{Duration, Instant};
 
 pub(super) fn submit(options: Submit) -> Result {
     let from = Instant::now();
     let data_dirs = input::data_dirs(&options.data)?;
     if let Some(id) = options.attach {
         return block_on(0, async move {
-            let mut client = connect(&options.to.scheduler).await?;
+            let mut client = connect(&options.to).await?;
             let mut interrupt = follow::interrupt()?;
             client.attach(&id).await.map_err(refused)?;
             follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut interrupt).await
@@ -25,7 +25,7 @@ pub(super) fn submit(options: Submit) -> Result {
     };
     let id = options.job_id.unwrap_or_else(new_id);
     block_on(0, async move {
-        let mut client = connect(&options.to.scheduler).await?;
+        let mut client = connect(&options.to).await?;
         let mut interrupt = follow::interrupt()?;
         let submit = message::Submit {
             id: id.clone(),
@@ -46,20 +46,33 @@ pub(super) fn submit(options: Submit) -> Result {
 
 pub(super) fn explain(options: Explain) -> Result {
     block_on(0, async move {
-        let mut client = connect(&options.to.scheduler).await?;
+        let mut client = connect(&options.to).await?;
         let text = client.explain(options.job, options.key).await.map_err(refused)?;
         println!("{text}");
         Ok(())
     })
 }
 
-async fn connect(scheduler: &Address) -> Result<Client> {
-    Client::connect(scheduler).await.map_err(|e| {
-        Failure::Failed(format!(
-            "cannot reach the scheduler at {scheduler}: {e}; start one with `dask-runtime scheduler`, or name another with \
-             --scheduler"
-        ))
-    })
+/// Connects. A scheduler that nobody reaches may be about to start, so it is tried for a while.
+async fn connect(to: &To) -> Result<Client> {
+    let To { scheduler, connect_timeout } = to;
+    let until = Instant::now() + Duration::from_secs((*connect_timeout).into());
+    let mut wait = Duration::from_millis(100);
+    loop {
+        match Client::connect(scheduler).await {
+            Ok(client) => return Ok(client),
+            Err(Error::Io(_) | Error::Closed) if Instant::now() < until => {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(Duration::from_secs(1));
+            }
+            Err(e) => {
+                return Err(Failure::Failed(format!(
+                    "cannot reach the scheduler at {scheduler}: {e}; start one with `dask-runtime scheduler`, or name \
+                     another with --scheduler"
+                )));
+            }
+        }
+    }
 }
 
 fn refused(error: Error) -> Failure {

@@ -7,6 +7,7 @@
 use super::frame::{self, Limits, Reader};
 use super::message::{Hello, Verdict};
 use super::{Address, Error};
+use socket2::{SockRef, TcpKeepalive};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,6 +20,26 @@ pub const VERSION: (u8, u8) = (1, 0);
 
 /// A peer that says nothing is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A host that died says nothing, not even that the connection is closed: after so long without a sign of it, the
+/// connection counts as broken.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// Between questions whether a silent host is still there.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Sets what every connection has: frames go out at once, and a dead host is noticed.
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let retries = SILENCE.div_duration_f64(PROBE) as u32 - 1;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(PROBE).with_interval(PROBE).with_retries(retries),
+    )?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(SILENCE))?;
+    Ok(())
+}
 
 /// Who knocked, when it was not one of ours.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +85,7 @@ pub async fn connect(address: &Address, hello: &Hello, limits: Limits) -> Result
     let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(address.pair()))
         .await
         .map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "nobody answered"))??;
-    stream.set_nodelay(true)?;
+    prepare(&stream)?;
     let (mut read, mut write) = stream.into_split();
     write.write_all(&opening(hello)?).await?;
     let mut theirs = [0; 8];
@@ -96,7 +117,7 @@ pub async fn connect(address: &Address, hello: &Hello, limits: Limits) -> Result
 /// # Errors
 /// Tells who it is instead.
 pub async fn accept(stream: TcpStream) -> Result<(Hello, Greeted), Stranger> {
-    stream.set_nodelay(true).map_err(Error::from)?;
+    prepare(&stream).map_err(Error::from)?;
     let (mut read, mut write) = stream.into_split();
     let mut first = [0; 8];
     timely(read.read_exact(&mut first)).await?;
