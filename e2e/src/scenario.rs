@@ -175,13 +175,14 @@ impl Scenario {
             .with_context(|| format!("{what} ({labels}): not within {} s", PATIENCE.as_secs()))?
     }
 
-    /// Names of the nodes, sorted.
+    /// Names of the nodes on which pods can run, sorted.
     ///
     /// # Errors
     /// When the API server does not answer.
     pub async fn nodes(&self) -> Result<Vec<String>> {
         let nodes = Api::<Node>::all(self.client.clone()).list(&ListParams::default()).await?;
-        let mut names: Vec<String> = nodes.iter().map(ResourceExt::name_any).collect();
+        let taken = |n: &&Node| n.labels().contains_key("node-role.kubernetes.io/control-plane");
+        let mut names: Vec<String> = nodes.iter().filter(|n| !taken(n)).map(ResourceExt::name_any).collect();
         names.sort();
         Ok(names)
     }

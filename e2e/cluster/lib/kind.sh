@@ -30,11 +30,12 @@ kind_up() {
     lock
     mkdir -p "$STATE"
     if ! kind get clusters 2> /dev/null | grep -qx "$NAME" ||
-        ! { [ "$(cat "$STATE/hash" 2> /dev/null)" = "$(hash_of -- "$KIND_CONFIG")" ] && kind get kubeconfig --name $NAME > "$ADMIN"; }; then
+        ! { [ "$(cat "$STATE/hash" 2> /dev/null)" = "$(hash_of -- "$KIND_CONFIG" "${KIND_NODE_IMAGE:-}")" ] && kind get kubeconfig --name $NAME > "$ADMIN"; }; then
         kind delete cluster --name $NAME >&2
-        kind create cluster --name $NAME --kubeconfig "$ADMIN" --wait 120s --config - <<< "$KIND_CONFIG" >&2
+        kind create cluster --name $NAME ${KIND_NODE_IMAGE:+--image "$KIND_NODE_IMAGE"} --kubeconfig "$ADMIN" --wait 120s \
+            --config - <<< "$KIND_CONFIG" >&2
         rm -rf "$STATE/images"
-        hash_of -- "$KIND_CONFIG" > "$STATE/hash"
+        hash_of -- "$KIND_CONFIG" "${KIND_NODE_IMAGE:-}" > "$STATE/hash"
     fi
     chmod 600 "$ADMIN"
     local container
