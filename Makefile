@@ -8,7 +8,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 export CACHE
 
-.PHONY: help build dist run test test-rust test-python e2e lint fmt deny licenses bench schema doc images cluster cluster-down clean
+.PHONY: help build dist run test test-rust test-python e2e lint fmt deny licenses bench schema doc packages images cluster cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -69,10 +69,13 @@ schema: ## Write the JSON Schema of graph documents
 doc: ## Build the API documentation
 	cargo doc --workspace --no-deps --locked
 
-images: dist ## Build the container images, and import them into the cluster if it runs
+packages: ## Install the packages that the cluster needs and that are missing, if this is root
+	@if [ $$(id -u) = 0 ]; then e2e/cluster/cluster install; fi
+
+images: packages dist ## Build the container images, and import them into the cluster if it runs
 	e2e/cluster/cluster images
 
-cluster: ## Bring up a Kubernetes for the end-to-end tests: kind's where Docker and kind are, else one of processes
+cluster: packages ## Bring up a Kubernetes for the end-to-end tests: kind's where Docker and kind are, else one of processes
 	e2e/cluster/cluster up
 
 cluster-down: ## Take that Kubernetes down; only the caches stay

@@ -6,7 +6,7 @@
 //! scenario("a-name", Nodes::Shared, async |s| {
 //!     let engine = e2e::engine::start(s, &e2e::engine::Options::default()).await?;
 //!     let job = engine.submit("total", "version: 1\n…").await?;
-//!     assert!(s.output(&job).await?.contains("total:"));
+//!     assert!(engine.output(&job).await?.contains("total:"));
 //!     Ok(())
 //! });
 //! ```

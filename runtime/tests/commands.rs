@@ -101,6 +101,26 @@ fn an_output_outside_is_refused_before_any_work() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_refused_before_any_work() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
+    for (to, said) in [
+        ("{npy: folder}", "it is a folder"),
+        ("{json: folder}", "it is a folder"),
+        ("{json: nowhere/y.json}", "there is no folder"),
+        ("{npy: nowhere/y.npy}", "there is no folder"),
+        ("{zarr: \"s3://bucket/y\"}", "s3://"),
+        ("{zarr: ../y.zarr}", "`..`"),
+    ] {
+        let graph = GRAPH.replace("[print, {npy: y.npy}, {json: y.json}]", to);
+        let file = write(dir.path(), "graph.yaml", graph);
+        let out = command(dir.path(), &["run", file.to_str().unwrap()]);
+        assert_eq!(out.status.code(), Some(2), "{to}: {}", text(&out.stderr));
+        assert!(text(&out.stderr).contains(said) && out.stdout.is_empty(), "{to}: {}", text(&out.stderr));
+    }
+}
+
+#[test]
 fn expanded_plans_run_alike() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "graph.yaml", GRAPH);

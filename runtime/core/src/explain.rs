@@ -4,7 +4,6 @@ use crate::core::Core;
 use crate::event::{Priority, TaskId, WorkerId};
 use crate::place::is_ready;
 use crate::task::State;
-use std::fmt;
 
 /// Names that an explanation lists at most.
 const MOST: usize = 8;
@@ -209,30 +208,29 @@ impl Core {
     }
 }
 
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TaskId { job, local } = self.task;
-        write!(f, "task {local} of job {} ({}) is {}: {}", job.0, self.class, self.state.name(), self.why)?;
+impl Explanation {
+    /// In words. `key` and `worker` name tasks and workers as people know them.
+    pub fn text(&self, key: &dyn Fn(TaskId) -> String, worker: &dyn Fn(WorkerId) -> String) -> String {
+        let mut text = format!("{} ({}): {}", self.state.name(), self.class, self.why.text(key, worker));
         if self.failures > 0 {
-            write!(f, "; it failed {} times so far", self.failures)?;
+            text += &format!("; it failed {} times so far", self.failures);
         }
         if !self.killed.is_empty() {
-            write!(f, "; workers that died while it may have run there: {}", self.killed.join(", "))?;
+            text += &format!("; workers that died while it may have run there: {}", self.killed.join(", "));
         }
-        Ok(())
+        text
     }
 }
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Why {
+    fn text(&self, key: &dyn Fn(TaskId) -> String, worker: &dyn Fn(WorkerId) -> String) -> String {
         match self {
             Why::Inputs { count, first } => {
                 let first: Vec<String> =
-                    first.iter().map(|(t, state)| format!("{} ({})", t.local, state.name())).collect();
-                write!(f, "it waits for {count} inputs, such as {}", first.join(", "))
+                    first.iter().map(|(t, state)| format!("{} ({})", key(*t), state.name())).collect();
+                format!("it waits for {count} inputs, such as {}", first.join(", "))
             }
             Why::NoWorker { python, workers, resources, present } => {
-                write!(f, "none of the {present} workers may run it; it needs")?;
                 let mut needs: Vec<String> = vec![];
                 if *python {
                     needs.push("Python".into());
@@ -244,53 +242,40 @@ impl fmt::Display for Why {
                 if needs.is_empty() {
                     needs.push("any worker".into());
                 }
-                write!(f, " {}", needs.join(" and "))
+                format!("none of the {present} workers may run it; it needs {}", needs.join(" and "))
             }
             Why::Paused { workers } => {
-                write!(f, "all {workers} workers that may run it are paused or retiring")
+                format!("all {workers} workers that may run it are paused or retiring")
             }
             Why::Resource { name, needed, free } => {
-                write!(f, "it needs {needed} of resource {name}, and no worker has more than {free} free")
+                format!("it needs {needed} of resource {name}, and no worker has more than {free} free")
             }
-            Why::Memory { needed, free, worker } => write!(
-                f,
+            Why::Memory { needed, free, worker: roomiest } => format!(
                 "no worker has room for it: worker {} has most, {free} bytes, where it needs {needed}",
-                worker.0
+                worker(*roomiest)
             ),
-            Why::Queued { ahead, worker: Some(worker) } => {
-                write!(
-                    f,
-                    "it is queued behind {ahead} others for worker {}, which holds its inputs",
-                    worker.0
-                )
-            }
+            Why::Queued { ahead, worker: Some(holder) } => format!(
+                "it is queued behind {ahead} others for worker {}, which holds its inputs",
+                worker(*holder)
+            ),
             Why::Queued { ahead, worker: None } => {
-                write!(f, "it is queued behind {ahead} others for any worker")
+                format!("it is queued behind {ahead} others for any worker")
             }
-            Why::OnWorker { worker, name, ahead, nthreads, recalled } => {
-                write!(
-                    f,
-                    "worker {name} ({}) has it behind {ahead} others, and runs {nthreads} at a time",
-                    worker.0
-                )?;
-                if *recalled {
-                    write!(f, "; it was asked to give it back")?;
-                }
-                Ok(())
+            Why::OnWorker { name, ahead, nthreads, recalled, .. } => {
+                let back = if *recalled { "; it was asked to give it back" } else { "" };
+                format!("worker {name} has it behind {ahead} others, and runs {nthreads} at a time{back}")
             }
             Why::Stored { workers, nbytes, needs, wanted } => {
-                let workers: Vec<String> = workers.iter().map(|w| w.0.to_string()).collect();
-                write!(
-                    f,
-                    "its result ({nbytes} bytes) is on workers {}; {needs} tasks need it",
-                    workers.join(", ")
-                )?;
-                if *wanted {
-                    write!(f, ", and the client wants it")?;
-                }
-                Ok(())
+                let workers: Vec<String> = workers.iter().map(|w| worker(*w)).collect();
+                let client = if *wanted { ", and the client wants it" } else { "" };
+                let needs = if *needs == 1 {
+                    "1 task needs it".to_string()
+                } else {
+                    format!("{needs} tasks need it")
+                };
+                format!("its result ({nbytes} bytes) is on {}; {needs}{client}", workers.join(", "))
             }
-            Why::NotNeeded => write!(f, "its result is not kept, since nobody needs it"),
+            Why::NotNeeded => "its result is not kept, since nobody needs it".into(),
         }
     }
 }

@@ -114,7 +114,8 @@ impl Lab {
     }
 
     fn explain(&self, job: JobId, local: u32) -> String {
-        self.core.explain(TaskId { job, local }).expect("the job is open").to_string()
+        let why = self.core.explain(TaskId { job, local }).expect("the job is open");
+        why.text(&|t| t.local.to_string(), &|w| w.0.to_string())
     }
 
     fn on_worker(&self, worker: u32) -> Vec<u32> {
@@ -631,7 +632,7 @@ proptest! {
             for job in core.jobs() {
                 for local in 0..12 {
                     if let Some(e) = core.explain(TaskId { job, local }) {
-                        prop_assert!(!e.to_string().is_empty());
+                        prop_assert!(!e.text(&|t| t.local.to_string(), &|w| w.0.to_string()).is_empty());
                     }
                 }
             }

@@ -12,24 +12,41 @@ use std::path::PathBuf;
 use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for Ctrl-C from now on, which would end the process otherwise.
-pub(super) fn interrupt() -> Result<Signal> {
-    signal(SignalKind::interrupt()).map_err(Failure::failed)
+/// Ctrl-C, and SIGTERM, which a pod gets when it is deleted.
+pub(super) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-/// Shows progress, takes results, writes outputs and the summary. Ctrl-C cancels the job.
+impl Stop {
+    /// Listens from now on for what would end the process otherwise; as the first process of a container it would not even
+    /// end.
+    pub(super) fn listen() -> Result<Stop> {
+        let on = |kind| signal(kind).map_err(Failure::failed);
+        Ok(Stop { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    async fn asked(&mut self) -> Failure {
+        tokio::select! {
+            _ = self.interrupt.recv() => Failure::Interrupted,
+            _ = self.terminate.recv() => Failure::Terminated,
+        }
+    }
+}
+
+/// Shows progress, takes results, writes outputs and the summary. Ctrl-C and SIGTERM cancel the job.
 pub(super) async fn follow(
     mut following: Following,
     data_dirs: Vec<PathBuf>,
     as_json: bool,
     from: Instant,
-    interrupt: &mut Signal,
+    stop: &mut Stop,
 ) -> Result {
     let mut display = Display::new(as_json);
     let mut outputs = Outputs::new(data_dirs);
     let result = tokio::select! {
         result = gather(&mut following, &mut outputs, &mut display) => result,
-        _ = interrupt.recv() => Err(Failure::Interrupted),
+        failure = stop.asked() => Err(failure),
     };
     let progress = match result {
         Ok(progress) => progress,

@@ -13,7 +13,7 @@ pub(super) enum Input {
     /// As people write it.
     Source { file: String, text: String, document: Box<Document> },
     /// As machines write it.
-    Plan { bytes: Vec<u8> },
+    Plan { file: String, bytes: Vec<u8> },
 }
 
 /// Reads a file and finds every mistake that can be found without other files.
@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path) -> Result<Input> {
         .map_err(|e| Failure::Input(format!("{}: it cannot be read: {e}", path.display())))?;
     let file = path.display().to_string();
     if plan::is_plan(&bytes) {
-        return Ok(Input::Plan { bytes });
+        return Ok(Input::Plan { file, bytes });
     }
     let text = String::from_utf8(bytes).map_err(|e| {
         Failure::Input(format!(
@@ -37,10 +37,11 @@ pub(super) fn read(path: &Path) -> Result<Input> {
 /// The plan of a document, explicit and in order. Files of a source document are described here.
 pub(super) fn parts(input: Input, dirs: &[PathBuf], max_tasks: u64) -> Result<Vec<Part>> {
     match input {
-        Input::Plan { bytes } => {
+        Input::Plan { file, bytes } => {
+            let wrong = |e: String| Failure::Input(format!("{file}: {e}"));
             let mut intake = Intake::new(max_tasks);
-            let mut parts = intake.feed(&bytes).map_err(Failure::Input)?;
-            parts.extend(intake.finish().map_err(Failure::Input)?);
+            let mut parts = intake.feed(&bytes).map_err(wrong)?;
+            parts.extend(intake.finish().map_err(wrong)?);
             Ok(parts)
         }
         Input::Source { document, .. } => {

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// The user stopped it.
     Interrupted,
+    /// It was told to end.
+    Terminated,
 }
 
 type Result<T = ()> = std::result::Result<T, Failure>;
@@ -39,7 +41,7 @@ impl Failure {
 }
 
 /// Reads the command line, runs the command, and says how it ended: 0, 1 for a failure, 2 for wrong input, 130 when
-/// it was interrupted.
+/// it was interrupted, 143 after SIGTERM.
 pub fn main() -> ExitCode {
     let args = Args::parse();
     log(&args);
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Err(Failure::Input(message)) => told(&message, 2),
         Err(Failure::Failed(message)) => told(&message, 1),
         Err(Failure::Interrupted) => told("interrupted", 130),
+        Err(Failure::Terminated) => told("told to end by SIGTERM", 143),
     }
 }
 

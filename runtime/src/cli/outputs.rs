@@ -47,7 +47,7 @@ impl Outputs {
             let how = match &output.to {
                 Sink::Zarr { .. } | Sink::Keep => How::Elsewhere,
                 Sink::Npy { path } => {
-                    let path = self.resolve(path)?;
+                    let path = self.writable(path)?;
                     let shape = shape(&output);
                     // With unknown sizes the shape shows only when all blocks are there.
                     let writer = shape.map(|shape| Writer::create(&path, output.dtype, &shape)).transpose();
@@ -57,7 +57,7 @@ impl Outputs {
                     }
                 }
                 Sink::Json { path: Some(path) } => {
-                    self.resolve(path)?;
+                    self.writable(path)?;
                     How::Blocks(vec![None; tasks.len()])
                 }
                 Sink::Print { .. } | Sink::Json { path: None } => How::Blocks(vec![None; tasks.len()]),
@@ -75,14 +75,23 @@ impl Outputs {
     pub(super) fn check(&self, outputs: &[Output]) -> Result {
         for output in outputs {
             if let Sink::Npy { path } | Sink::Json { path: Some(path) } = &output.to {
-                self.resolve(path)?;
+                self.writable(path)?;
             }
         }
         Ok(())
     }
 
-    fn resolve(&self, path: &str) -> Result<PathBuf> {
-        dask_array::io::output_path(path, &self.context).map_err(Failure::input)
+    /// Where a file is to be written, which a folder must not be, in a folder that is there.
+    fn writable(&self, path: &str) -> Result<PathBuf> {
+        let file = dask_array::io::output_path(path, &self.context).map_err(Failure::input)?;
+        if file.is_dir() {
+            return Err(Failure::Input(format!("{path}: it is a folder; name a file")));
+        }
+        if let Some(folder) = file.parent().filter(|f| !f.is_dir()) {
+            let folder = folder.display();
+            return Err(Failure::Input(format!("{path}: there is no folder {folder}; make it first")));
+        }
+        Ok(file)
     }
 
     /// Takes a result.

@@ -21,7 +21,7 @@ pub(super) fn run(options: Run) -> Result {
         data_dirs: data_dirs.clone(),
     };
     block_on(0, async move {
-        let mut interrupt = follow::interrupt()?;
+        let mut stop = follow::Stop::listen()?;
         let engine = Embedded::start(settings).map_err(Failure::failed)?;
         if options.http {
             let address = crate::http::scheduler(&engine.hub, "127.0.0.1", options.http_port)
@@ -36,6 +36,6 @@ pub(super) fn run(options: Run) -> Result {
             engine.hub.with(|state| state.add_part(job, part));
         }
         engine.hub.with(|state| state.complete(job));
-        follow::follow(following, data_dirs, options.report.json, from, &mut interrupt).await
+        follow::follow(following, data_dirs, options.report.json, from, &mut stop).await
     })
 }

@@ -13,20 +13,20 @@ pub(super) fn submit(options: Submit) -> Result {
     if let Some(id) = options.attach {
         return block_on(0, async move {
             let mut client = connect(&options.to).await?;
-            let mut interrupt = follow::interrupt()?;
+            let mut stop = follow::Stop::listen()?;
             client.attach(&id).await.map_err(refused)?;
-            follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut interrupt).await
+            follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut stop).await
         });
     }
     let Some(file) = &options.file else { return Err(Failure::Input("no graph document given".into())) };
     let (source, plan) = match input::read(file)? {
         Input::Source { file, text, .. } => (Some((file, text)), vec![]),
-        Input::Plan { bytes } => (None, bytes),
+        Input::Plan { bytes, .. } => (None, bytes),
     };
     let id = options.job_id.unwrap_or_else(new_id);
     block_on(0, async move {
         let mut client = connect(&options.to).await?;
-        let mut interrupt = follow::interrupt()?;
+        let mut stop = follow::Stop::listen()?;
         let submit = message::Submit {
             id: id.clone(),
             priority: options.priority,
@@ -40,7 +40,7 @@ pub(super) fn submit(options: Submit) -> Result {
             return Ok(());
         }
         eprintln!("job {id}");
-        follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut interrupt).await
+        follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut stop).await
     })
 }
 

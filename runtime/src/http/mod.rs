@@ -73,7 +73,15 @@ fn foreign(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return false };
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
     let origin = origin.to_str().ok().and_then(|o| o.split_once("://")).map(|(_, authority)| authority);
-    origin.is_none() || origin != host
+    origin.is_none() || origin != host || !host.is_some_and(is_ours)
+}
+
+/// Whether only we can be meant by a host: not a name that somebody else may point at this address.
+fn is_ours(host: &str) -> bool {
+    let name =
+        host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
+    let number = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || number.parse::<std::net::IpAddr>().is_ok()
 }
 
 #[cfg(test)]
@@ -92,6 +100,13 @@ mod tests {
         };
         assert!(!foreign(&headers(None)), "curl and the operator send none");
         assert!(!foreign(&headers(Some("http://localhost:8787"))));
+        // A name that was made to lead here.
+        let mut rebound = headers(Some("http://evil.example"));
+        rebound.insert(header::HOST, "evil.example".parse().unwrap());
+        assert!(foreign(&rebound));
+        for ours in ["localhost", "localhost:8787", "127.0.0.1:8787", "[::1]:8787", "[::1]", "10.0.0.7"] {
+            assert!(is_ours(ours), "{ours}");
+        }
         for origin in
             ["http://evil.example", "null", "http://localhost:8788", "http://localhost:8787.evil.example"]
         {

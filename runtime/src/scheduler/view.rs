@@ -103,18 +103,27 @@ impl State {
             let Some(job) = self.jobs.get(&number) else { continue };
             let Some(local) = job.table.find(key) else { continue };
             let what = match &job.stage {
-                Stage::Failed { error, .. } => format!("the job failed: {error}"),
+                Stage::Failed { error, .. } => format!("gone: the job failed: {error}"),
                 _ => self.core_explains(TaskId { job: job.id, local }),
             };
-            return Ok(format!("task {} of job {}: {what}", job.table.key(local), job.name));
+            return Ok(format!("task {} of job {} is {what}", job.table.key(local), job.name));
         }
         Err(format!("no job has a task {key:?}; keys are written as x or ('x', 0, 1)"))
     }
 
     fn core_explains(&self, task: TaskId) -> String {
         match self.core.explain(task) {
-            Some(explanation) => explanation.to_string(),
-            None => "it is computed and its job is closed".into(),
+            Some(explanation) => explanation.text(
+                &|task| match self.jobs.get(&task.job.0) {
+                    Some(job) => job.table.key(task.local),
+                    None => format!("task {} of a job that is gone", task.local),
+                },
+                &|worker| match self.crew.workers.get(&worker.0) {
+                    Some(worker) => worker.view.name.clone(),
+                    None => "one that is gone".into(),
+                },
+            ),
+            None => "computed, and its job is closed".into(),
         }
     }
 }

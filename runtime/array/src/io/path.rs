@@ -74,6 +74,12 @@ struct Candidate {
 }
 
 fn candidates(path: &str, context: &Context) -> Result<Vec<Candidate>, Error> {
+    if let Some((scheme, _)) = path.split_once("://") {
+        let what = format!(
+            "paths of the kind {scheme}:// are not supported; only local files are read and written so far"
+        );
+        return Err(error(path, what));
+    }
     let given = Path::new(path);
     if path.is_empty() || path.contains('\0') {
         return Err(error(path, "not a path: it is empty or contains a zero byte"));

@@ -207,7 +207,8 @@ impl World {
             for local in 0..job.plan.tasks.len() as u32 {
                 let e = self.core.explain(TaskId { job: JobId(at as u32), local });
                 if let Some(e) = e.filter(|e| e.state.is_active() || e.state == State::Stored) {
-                    text += &format!("\n{e}");
+                    let why = e.text(&|t| t.local.to_string(), &|w| w.0.to_string());
+                    text += &format!("\ntask {local} of job {at} is {why}");
                 }
             }
         }

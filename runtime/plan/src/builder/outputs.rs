@@ -2,10 +2,26 @@
 
 use super::gather::{identity, range_pieces};
 use super::node::{Kind, Map, Params, Piece};
-use super::{Array, Builder, Result, Wanted, extent};
+use super::{Array, Builder, Result, Wanted, err, extent};
 use crate::plan::{PRINTED_EDGE, PRINTED_WHOLE, Sink};
 use crate::program::{FileRef, Format, Op};
 use std::collections::{HashMap, HashSet};
+
+/// Refuses paths that are wrong wherever they are: what a file system says of the others shows later.
+fn check_path(path: &str) -> Result<()> {
+    if path.is_empty() || path.contains('\0') {
+        return err!(
+            "the path {path:?} is empty or contains a zero byte; name a file below the data directories"
+        );
+    }
+    if let Some((scheme, _)) = path.split_once("://") {
+        return err!("the path {path:?} is of the kind {scheme}://, but only local files are written so far");
+    }
+    if std::path::Path::new(path).components().any(|c| c == std::path::Component::ParentDir) {
+        return err!("the path {path:?} leaves its folder by `..`; name a file below the data directories");
+    }
+    Ok(())
+}
 
 impl Builder {
     fn want(&mut self, name: &str, array: Array, made: Option<Array>, to: Sink) -> Result<()> {
@@ -26,24 +42,27 @@ impl Builder {
     /// One `.npy` file at the submitter's path; where the shape is unknown it is written when all blocks are there.
     ///
     /// # Errors
-    /// Never.
+    /// When the path is wrong.
     pub fn npy(&mut self, name: &str, x: Array, path: &str) -> Result<()> {
+        check_path(path)?;
         self.want(name, x, Some(x), Sink::Npy { path: path.into() })
     }
 
     /// JSON at the submitter's path, or on its standard output.
     ///
     /// # Errors
-    /// Never.
+    /// When the path is wrong.
     pub fn json(&mut self, name: &str, x: Array, path: Option<&str>) -> Result<()> {
+        path.map_or(Ok(()), check_path)?;
         self.want(name, x, Some(x), Sink::Json { path: path.map(String::from) })
     }
 
     /// A Zarr array at the workers' path; its chunks are the array's first along each axis.
     ///
     /// # Errors
-    /// When the shape is unknown.
+    /// When the path is wrong, or the shape is unknown.
     pub fn zarr(&mut self, name: &str, x: Array, path: &str) -> Result<()> {
+        check_path(path)?;
         let shape = self.known(x, "a Zarr array")?;
         let each: Vec<u64> =
             self.chunks(x).iter().map(|c| c.iter().copied().max().unwrap_or(1).max(1)).collect();
