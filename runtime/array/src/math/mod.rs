@@ -63,6 +63,18 @@ pub(crate) trait Function2: Copy {
     /// Whether it looks things up in a table.
     const LOOKS_UP: bool = false;
 
+    /// Whether [`Function2::ordinary`] holds too.
+    #[inline(always)]
+    fn is_ordinary(_: f64, _: f64) -> bool {
+        false
+    }
+
+    /// The function, to the bit, where that takes less work.
+    #[inline(always)]
+    fn ordinary<L: Level>(x: f64, y: f64) -> f64 {
+        Self::at::<L>(x, y)
+    }
+
     /// Whether [`Function2::rare`] takes over.
     #[inline(always)]
     fn is_rare(_: f64, _: f64) -> bool {
@@ -113,6 +125,16 @@ impl<F: Function2> Map2<f64, f64> for F {
     #[inline(always)]
     fn at<L: Level>(x: f64, y: f64) -> f64 {
         F::at::<L>(x, y)
+    }
+
+    #[inline(always)]
+    fn is_ordinary(x: f64, y: f64) -> bool {
+        F::is_ordinary(x, y)
+    }
+
+    #[inline(always)]
+    fn ordinary<L: Level>(x: f64, y: f64) -> f64 {
+        F::ordinary::<L>(x, y)
     }
 
     #[inline(always)]
@@ -219,6 +241,16 @@ impl Function2 for Power {
     #[inline(always)]
     fn at<L: Level>(x: f64, y: f64) -> f64 {
         power::pow::<L>(x, y)
+    }
+
+    #[inline(always)]
+    fn is_ordinary(x: f64, y: f64) -> bool {
+        power::is_ordinary(x, y)
+    }
+
+    #[inline(always)]
+    fn ordinary<L: Level>(x: f64, y: f64) -> f64 {
+        power::pow_ordinary::<L>(x, y)
     }
 
     #[inline(always)]

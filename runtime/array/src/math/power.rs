@@ -36,13 +36,13 @@ pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
 /// `(log(1 + r) - r + r^2 / 2) / r^3`: the series, enough for `|r| <= 2^-7`.
 const SERIES: [f64; 7] = [1.0 / 3.0, -1.0 / 4.0, 1.0 / 5.0, -1.0 / 6.0, 1.0 / 7.0, -1.0 / 8.0, 1.0 / 9.0];
 
-/// The logarithm of a positive finite number as a sum of two.
+/// The logarithm of a positive finite number as a sum of two; `TINY` when it may be subnormal.
 #[inline(always)]
-fn log_two<L: Level>(x: f64) -> (f64, f64) {
+fn log_two<L: Level, const TINY: bool>(x: f64) -> (f64, f64) {
     const START: u64 = 0x3fe6_9555_0000_0000;
     const LN2_HI: f64 = 0.6931471805598903; // 42 bits after the point
     const LN2_LO: f64 = 5.497923018708371e-14;
-    let tiny = x < f64::MIN_POSITIVE;
+    let tiny = TINY && x < f64::MIN_POSITIVE;
     let bits = (if tiny { x * 4503599627370496.0 } else { x }).to_bits(); // 2^52
     let biased = bits.wrapping_add(0x3ff0_0000_0000_0000 - START) >> 52;
     let z = f64::from_bits(bits.wrapping_sub(biased.wrapping_sub(1023) << 52));
@@ -76,15 +76,32 @@ pub(crate) fn pow_rare(x: f64, y: f64) -> f64 {
     x.powf(y)
 }
 
-/// `x^y`, when it is not rare.
+/// Whether the base is positive and normal, and the exponent moderate: most are, and take less work.
 #[inline(always)]
-pub(crate) fn pow<L: Level>(x: f64, y: f64) -> f64 {
-    let (log, rest) = log_two::<L>(x.abs());
+pub(crate) fn is_ordinary(x: f64, y: f64) -> bool {
+    (x >= f64::MIN_POSITIVE) & (x < f64::INFINITY) & (y.abs() < 1e18)
+}
+
+/// `x^y`, when it is ordinary.
+#[inline(always)]
+pub(crate) fn pow_ordinary<L: Level>(x: f64, y: f64) -> f64 {
+    exp_times::<L>(y, log_two::<L, false>(x))
+}
+
+/// `e^(y (log + rest))`
+#[inline(always)]
+fn exp_times<L: Level>(y: f64, (log, rest): (f64, f64)) -> f64 {
     let (high, lost) = two_product::<L>(y, log);
     let low = mul_add::<L>(y, rest, lost);
     // Beyond it the result is infinite or zero, and the low part may be NaN.
     let low = if high.abs() < 1000.0 { low } else { 0.0 };
-    let power = exp_scaled::<L>(high, low, 0.0);
+    exp_scaled::<L>(high, low, 0.0)
+}
+
+/// `x^y`, when it is not rare.
+#[inline(always)]
+pub(crate) fn pow<L: Level>(x: f64, y: f64) -> f64 {
+    let power = exp_times::<L>(y, log_two::<L, true>(x.abs()));
     // A negative base takes integers only; the sign is that of odd ones.
     let integral = y.round_ties_even() == y;
     let half = y * 0.5;
