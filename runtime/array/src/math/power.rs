@@ -79,7 +79,7 @@ pub(crate) fn pow_rare(x: f64, y: f64) -> f64 {
 /// Whether the base is positive and normal, and the exponent moderate: most are, and take less work.
 #[inline(always)]
 pub(crate) fn is_ordinary(x: f64, y: f64) -> bool {
-    (x >= f64::MIN_POSITIVE) & (x < f64::INFINITY) & (y.abs() < 1e18)
+    (x.abs() < f64::INFINITY) & (x >= f64::MIN_POSITIVE) & (y.abs() < 1e18)
 }
 
 /// `x^y`, when it is ordinary.
