@@ -86,7 +86,7 @@ archives() { # DIRECTORY: what is built and not in that record, as pairs of NAME
 
 # containerd's images as files in the cache. A new node starts with hard links to them, which takes a second or two, where
 # an import takes ten; layers and content are never written to, and its databases are copied.
-store_update() { # PAUSE-ARCHIVE
+store_update() { # PAUSE-ARCHIVE, `anew` when it was tried before
     local store=$CACHE_E2E/store new
     if [ "$(cat "$store/containerd.version" 2> /dev/null)" != "$(containerd --version)" ]; then
         remove "$store"
@@ -97,8 +97,13 @@ store_update() { # PAUSE-ARCHIVE
     [ ${#new[@]} -gt 0 ] || return 0
     say "importing ${new[*]%% *} into the store that nodes start with"
     # shellcheck disable=SC2046,SC2048,SC2086
-    unshare --mount --propagation slave --pid --fork --kill-child --mount-proc "$HERE/lib/store-init" "$store" ${new[*]} >&2 ||
-        die "cannot import the images"
+    unshare --mount --propagation slave --pid --fork --kill-child --mount-proc "$HERE/lib/store-init" "$store" ${new[*]} >&2 &&
+        return
+    # containerd may have been ended while it collected what an older image left: then nothing in the store can be relied on.
+    [ "${2:-}" != anew ] || die "cannot import the images"
+    say "the store is damaged; making it anew"
+    remove "$store"
+    store_update "$1" anew
 }
 
 store_copy() { # NODE
