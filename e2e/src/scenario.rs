@@ -109,7 +109,7 @@ impl Scenario {
             }
             let uid = old.uid().unwrap_or_default();
             let gone = await_condition(all.clone(), name, conditions::is_deleted(&uid));
-            tokio::time::timeout(PATIENCE, gone).await.context("the last run's namespace does not go")??;
+            patient("the end of the last run's namespace", gone).await??;
         }
         let namespace = serde_json::from_value(serde_json::json!({"metadata": {"name": name}}))?;
         all.create(&PostParams::default(), &namespace).await?;
@@ -143,9 +143,7 @@ impl Scenario {
         K::DynamicType: Default,
     {
         let reached = await_condition(self.api::<K>(), name, condition);
-        let found = tokio::time::timeout(PATIENCE, reached)
-            .await
-            .with_context(|| format!("{what} ({name}): not within {} s", PATIENCE.as_secs()))??;
+        let found = patient(&format!("{what} ({name})"), reached).await??;
         found.with_context(|| format!("{what}: {name} is gone"))
     }
 
@@ -170,9 +168,7 @@ impl Scenario {
             }
             bail!("{what}: the watch ended")
         };
-        tokio::time::timeout(PATIENCE, waiting)
-            .await
-            .with_context(|| format!("{what} ({labels}): not within {} s", PATIENCE.as_secs()))?
+        patient(&format!("{what} ({labels})"), waiting).await?
     }
 
     /// Names of the nodes on which pods can run, sorted.
@@ -239,9 +235,7 @@ impl Scenario {
             }
             bail!("the log of {pod} ended without the line that was waited for")
         };
-        tokio::time::timeout(PATIENCE, looking)
-            .await
-            .with_context(|| format!("a line of {pod}: not within {} s", PATIENCE.as_secs()))?
+        patient(&format!("a line of {pod}"), looking).await?
     }
 
     /// A page of a service of the scenario, through the API server.
@@ -253,6 +247,12 @@ impl Scenario {
         let request = http_get(&url)?;
         self.client.request_text(request).await.with_context(|| format!("{service}{path}"))
     }
+}
+
+/// What comes, unless it takes too long.
+async fn patient<T>(what: &str, coming: impl Future<Output = T>) -> Result<T> {
+    let come = tokio::time::timeout(PATIENCE, coming).await;
+    come.with_context(|| format!("{what}: not within {} s", PATIENCE.as_secs()))
 }
 
 fn http_get(url: &str) -> Result<http::Request<Vec<u8>>> {

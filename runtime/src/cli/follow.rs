@@ -2,6 +2,7 @@
 
 use super::outputs::Outputs;
 use super::progress::Display;
+use super::stop::Stop;
 use super::{Failure, Result};
 use crate::client::Following;
 use crate::net::message::Progress;
@@ -10,29 +11,6 @@ use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// Ctrl-C, and SIGTERM, which a pod gets when it is deleted.
-pub(super) struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    /// Listens from now on for what would end the process otherwise; as the first process of a container it would not even
-    /// end.
-    pub(super) fn listen() -> Result<Stop> {
-        let on = |kind| signal(kind).map_err(Failure::failed);
-        Ok(Stop { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) -> Failure {
-        tokio::select! {
-            _ = self.interrupt.recv() => Failure::Interrupted,
-            _ = self.terminate.recv() => Failure::Terminated,
-        }
-    }
-}
 
 /// Shows progress, takes results, writes outputs and the summary. Ctrl-C and SIGTERM cancel the job.
 pub(super) async fn follow(

@@ -8,6 +8,7 @@ mod outputs;
 mod progress;
 mod run;
 mod serve;
+mod stop;
 mod submit;
 
 use args::{Args, Command, LogFormat};

@@ -2,6 +2,7 @@
 
 use super::args::Run;
 use super::outputs::Outputs;
+use super::stop::Stop;
 use super::{Failure, Result, block_on, follow, input};
 use crate::client::Following;
 use crate::embedded::{self, Embedded};
@@ -21,7 +22,7 @@ pub(super) fn run(options: Run) -> Result {
         data_dirs: data_dirs.clone(),
     };
     block_on(0, async move {
-        let mut stop = follow::Stop::listen()?;
+        let mut stop = Stop::listen()?;
         let engine = Embedded::start(settings).map_err(Failure::failed)?;
         if options.http {
             let address = crate::http::scheduler(&engine.hub, "127.0.0.1", options.http_port)

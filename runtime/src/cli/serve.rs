@@ -1,6 +1,7 @@
 //! `dask-runtime scheduler` and `worker`: processes that stay.
 
 use super::args::{Scheduler, Worker};
+use super::stop::Stop;
 use super::{Failure, Result, block_on, input};
 use crate::embedded;
 use crate::net::Address;
@@ -9,7 +10,6 @@ use crate::worker::remote::{self, Options, Status};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Threads that do the I/O of a process.
@@ -30,7 +30,7 @@ pub(super) fn scheduler(options: Scheduler) -> Result {
         let address = Address::from(listener.local_addr().map_err(Failure::failed)?);
         println!("scheduler listening on {address} http://{http}");
         let serving = tokio::spawn(server::serve(hub, listener));
-        asked_to_end().await?;
+        Stop::listen()?.asked().await;
         serving.abort();
         Ok(())
     })
@@ -60,7 +60,8 @@ pub(super) fn worker(options: Worker) -> Result {
         };
         let (leave, leaving) = watch::channel(false);
         tokio::spawn(async move {
-            if asked_to_end().await.is_ok() {
+            if let Ok(mut stop) = Stop::listen() {
+                stop.asked().await;
                 let _ = leave.send(true);
             }
             // The channel must outlive the worker.
@@ -68,16 +69,6 @@ pub(super) fn worker(options: Worker) -> Result {
         });
         remote::run(options, listener, status, leaving).await.map_err(Failure::failed)
     })
-}
-
-/// Waits for SIGTERM or Ctrl-C.
-async fn asked_to_end() -> Result {
-    let mut term = signal(SignalKind::terminate()).map_err(Failure::failed)?;
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    Ok(())
 }
 
 async fn listen(host: &str, port: u16, option: &str) -> Result<TcpListener> {

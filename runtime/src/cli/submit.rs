@@ -2,6 +2,7 @@
 
 use super::args::{Explain, Submit, To};
 use super::input::Input;
+use super::stop::Stop;
 use super::{Failure, Result, block_on, follow, input};
 use crate::client::Client;
 use crate::net::{Error, message};
@@ -13,7 +14,7 @@ pub(super) fn submit(options: Submit) -> Result {
     if let Some(id) = options.attach {
         return block_on(0, async move {
             let mut client = connect(&options.to).await?;
-            let mut stop = follow::Stop::listen()?;
+            let mut stop = Stop::listen()?;
             client.attach(&id).await.map_err(refused)?;
             follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut stop).await
         });
@@ -26,7 +27,7 @@ pub(super) fn submit(options: Submit) -> Result {
     let id = options.job_id.unwrap_or_else(new_id);
     block_on(0, async move {
         let mut client = connect(&options.to).await?;
-        let mut stop = follow::Stop::listen()?;
+        let mut stop = Stop::listen()?;
         let submit = message::Submit {
             id: id.clone(),
             priority: options.priority,
