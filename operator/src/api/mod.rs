@@ -1,0 +1,27 @@
+//! The custom resources, `kubernetes.dask.org/v1`: one file a kind.
+
+mod autoscaler;
+mod cluster;
+mod job;
+mod raw;
+mod worker_group;
+
+pub use autoscaler::{DaskAutoscaler, DaskAutoscalerSpec, DaskAutoscalerStatus};
+pub use cluster::{
+    DaskCluster, DaskClusterSpec, DaskClusterStatus, Engine, IdleAction, SchedulerSpec,
+    SchedulerUpdateStrategy,
+};
+pub use job::{
+    ClusterTemplate, ConfigMapKeyRef, DaskJob, DaskJobSpec, DaskJobStatus, DeletionAction, DeletionPolicy,
+    GraphSource, GraphVolume, JobProgress, JobTemplate, RetryCluster, RetryPolicy,
+};
+pub use raw::{Env, Metadata, PodSpec, PullSecrets, Resources, ServiceSpec};
+pub use worker_group::{
+    DaskWorkerGroup, DaskWorkerGroupSpec, DaskWorkerGroupStatus, UpdateStrategyType, WorkerSpec,
+    WorkerUpdateStrategy,
+};
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// API group of all kinds.
+pub const GROUP: &str = "kubernetes.dask.org";
