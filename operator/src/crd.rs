@@ -64,8 +64,13 @@ fn is_foreign(name: &str, property: &Value) -> bool {
 /// Drops descriptions, what must be there and how lists merge: the operator fills in what is missing, and an API server
 /// wants defaults for the keys of a merged list.
 fn slim(schema: &mut Value) {
-    const DROPPED: [&str; 5] =
-        ["description", "required", "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type"];
+    const DROPPED: [&str; 5] = [
+        "description",
+        "required",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
+        "x-kubernetes-map-type",
+    ];
     let Some(object) = schema.as_object_mut() else { return };
     DROPPED.iter().for_each(|key| {
         object.remove(*key);

@@ -1,30 +1,48 @@
-//! `dask-operator crd` prints the CustomResourceDefinitions.
+//! `dask-operator`.
 
-use dask_operator::crd;
-use std::path::PathBuf;
+use clap::Parser;
+use dask_operator::args::{Args, Command, LogFormat};
+use dask_operator::{crd, run};
+use std::path::Path;
 use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
-    match (args.next(), args.next()) {
-        (Some(command), folder) if command == "crd" => match write(folder.map(PathBuf::from)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        _ => {
-            eprintln!("usage: dask-operator crd [FOLDER]: prints the CustomResourceDefinitions, or writes them into a folder");
-            ExitCode::from(2)
+    let args = Args::parse();
+    let filter = match EnvFilter::try_new(&args.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("error: --log {:?}: {error}; write a level, such as info", args.log);
+            return ExitCode::from(2);
+        }
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    let result = match args.command {
+        Command::Run(args) => operate(args),
+        Command::Crd { folder } => write(folder.as_deref()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }
 
-fn write(folder: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
+fn operate(args: dask_operator::args::Run) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run::run(args))
+}
+
+fn write(folder: Option<&Path>) -> anyhow::Result<()> {
     for (file, definition) in crd::all() {
         let yaml = crd::yaml(&definition)?;
-        match &folder {
+        match folder {
             Some(folder) => std::fs::write(folder.join(file), yaml)?,
             None => println!("---\n{yaml}"),
         }

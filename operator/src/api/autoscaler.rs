@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Min", type_ = "integer", json_path = ".spec.minimum"),
     printcolumn(name = "Max", type_ = "integer", json_path = ".spec.maximum"),
     printcolumn(name = "Desired", type_ = "integer", json_path = ".status.desiredReplicas"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DaskAutoscalerSpec {

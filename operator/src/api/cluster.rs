@@ -129,10 +129,13 @@ pub struct DaskClusterStatus {
     /// Label selector of the default group's pods, for the scale subresource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// The value of `spec.worker.replicas` that was last passed on to the default group.
+    /// The number of workers in the cluster's spec that was last handed on to the default group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub propagated_replicas: Option<i32>,
-    /// Available, Progressing, Degraded, and what hinders.
+    /// Whether all workers were let go for want of work. They come back when there is some.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scaled_to_zero: bool,
+    /// Available, Progressing, Degraded, and others when there is something to say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -25,3 +25,26 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// API group of all kinds.
 pub const GROUP: &str = "kubernetes.dask.org";
+
+use crate::cache::{Custom, OfCluster};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+macro_rules! of_cluster {
+    ($kind:ty, $object:ident, $cluster:expr) => {
+        impl OfCluster for Custom<$kind> {
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+
+            fn cluster(&self) -> Option<&str> {
+                let $object = self.object.as_ref().ok()?;
+                $cluster
+            }
+        }
+    };
+}
+
+of_cluster!(DaskCluster, o, o.metadata.name.as_deref());
+of_cluster!(DaskJob, o, o.metadata.name.as_deref());
+of_cluster!(DaskWorkerGroup, o, Some(o.spec.cluster.as_str()));
+of_cluster!(DaskAutoscaler, o, Some(o.spec.cluster.as_str()));

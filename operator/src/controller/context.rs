@@ -1,0 +1,274 @@
+//! What all controllers work with.
+
+use super::Error;
+use crate::action::{Ask, Key, Kind, Note};
+use crate::api::{DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup, Time};
+use crate::cache::{Cache, Custom, Id, OfCluster, Scope};
+use crate::calls::Calls;
+use crate::children::{self, ConfigMap, Deployment, DisruptionBudget, Pod, Service, label};
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::names::{self, COMPONENT};
+use crate::queue::Queue;
+use crate::settings::Settings;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Port of a scheduler's HTTP API.
+const HTTP_PORT: u16 = 8787;
+
+/// What is known of the API server.
+#[derive(Default)]
+pub struct Caches {
+    /// DaskClusters.
+    pub clusters: Cache<Custom<DaskCluster>>,
+    /// DaskWorkerGroups.
+    pub groups: Cache<Custom<DaskWorkerGroup>>,
+    /// DaskJobs.
+    pub jobs: Cache<Custom<DaskJob>>,
+    /// DaskAutoscalers.
+    pub autoscalers: Cache<Custom<DaskAutoscaler>>,
+    /// Pods.
+    pub pods: Cache<Pod>,
+    /// Deployments.
+    pub deployments: Cache<Deployment>,
+    /// Services.
+    pub services: Cache<Service>,
+    /// ConfigMaps.
+    pub config_maps: Cache<ConfigMap>,
+    /// PodDisruptionBudgets.
+    pub budgets: Cache<DisruptionBudget>,
+}
+
+impl Caches {
+    /// Whether a custom resource is there.
+    pub fn has(&self, key: &Key) -> bool {
+        match key.kind {
+            Kind::Cluster => self.clusters.get(&key.id).is_some(),
+            Kind::Group => self.groups.get(&key.id).is_some(),
+            Kind::Job => self.jobs.get(&key.id).is_some(),
+            Kind::Autoscaler => self.autoscalers.get(&key.id).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether everything in these scopes was listed.
+    pub fn are_ready(&self, scopes: &[Scope]) -> bool {
+        self.clusters.is_ready(scopes)
+            && self.groups.is_ready(scopes)
+            && self.jobs.is_ready(scopes)
+            && self.autoscalers.is_ready(scopes)
+            && self.pods.is_ready(scopes)
+            && self.deployments.is_ready(scopes)
+            && self.services.is_ready(scopes)
+            && self.config_maps.is_ready(scopes)
+            && self.budgets.is_ready(scopes)
+    }
+
+    /// The keys of all custom resources.
+    pub fn keys(&self) -> Vec<Key> {
+        fn of<K: OfCluster>(kind: Kind, cache: &Cache<K>) -> impl Iterator<Item = Key> {
+            cache.all().into_iter().map(move |o| key_of(kind, o.meta()))
+        }
+        of(Kind::Cluster, &self.clusters)
+            .chain(of(Kind::Group, &self.groups))
+            .chain(of(Kind::Job, &self.jobs))
+            .chain(of(Kind::Autoscaler, &self.autoscalers))
+            .collect()
+    }
+
+    /// Takes in what the API server answered to a write.
+    pub fn answer(&self, kind: Kind, object: Value) {
+        fn custom<K: kube::Resource + serde::de::DeserializeOwned>(value: Value) -> Option<Custom<K>>
+        where
+            Custom<K>: OfCluster,
+        {
+            let object: Arc<K> = Arc::new(serde_json::from_value(value).ok()?);
+            Some(Custom { metadata: slim(object.meta().clone()), object: Ok(object) })
+        }
+        fn child<K: serde::de::DeserializeOwned>(value: Value) -> Option<K> {
+            serde_json::from_value(value).ok()
+        }
+        match kind {
+            Kind::Cluster => custom(object).into_iter().for_each(|o| self.clusters.answer(o)),
+            Kind::Group => custom(object).into_iter().for_each(|o| self.groups.answer(o)),
+            Kind::Job => custom(object).into_iter().for_each(|o| self.jobs.answer(o)),
+            Kind::Autoscaler => custom(object).into_iter().for_each(|o| self.autoscalers.answer(o)),
+            Kind::Pod => child(object).into_iter().for_each(|o| self.pods.answer(o)),
+            Kind::Deployment => child(object).into_iter().for_each(|o| self.deployments.answer(o)),
+            Kind::Service => child(object).into_iter().for_each(|o| self.services.answer(o)),
+            Kind::ConfigMap => child(object).into_iter().for_each(|o| self.config_maps.answer(o)),
+            Kind::DisruptionBudget => child(object).into_iter().for_each(|o| self.budgets.answer(o)),
+        }
+    }
+
+    /// Takes in that an object is gone.
+    pub fn gone(&self, kind: Kind, id: &Id, uid: &str) {
+        match kind {
+            Kind::Cluster => self.clusters.gone(id, uid),
+            Kind::Group => self.groups.gone(id, uid),
+            Kind::Job => self.jobs.gone(id, uid),
+            Kind::Autoscaler => self.autoscalers.gone(id, uid),
+            Kind::Pod => self.pods.gone(id, uid),
+            Kind::Deployment => self.deployments.gone(id, uid),
+            Kind::Service => self.services.gone(id, uid),
+            Kind::ConfigMap => self.config_maps.gone(id, uid),
+            Kind::DisruptionBudget => self.budgets.gone(id, uid),
+        }
+    }
+}
+
+/// The key of an object.
+pub fn key_of(kind: Kind, meta: &ObjectMeta) -> Key {
+    Key::new(kind, meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+}
+
+/// Metadata without what only the API server needs.
+pub fn slim(mut meta: ObjectMeta) -> ObjectMeta {
+    meta.managed_fields = None;
+    meta
+}
+
+/// What all controllers work with.
+pub struct Context {
+    /// Client of the API server.
+    pub client: kube::Client,
+    /// What is known of it.
+    pub caches: Caches,
+    /// The administrator's settings.
+    pub settings: Settings,
+    /// What is to be looked at.
+    pub queue: Arc<Queue>,
+    /// Questions to schedulers.
+    pub calls: Arc<Calls>,
+    /// Whether this replica may write.
+    pub leadership: Leadership,
+    /// Counts and times.
+    pub metrics: Metrics,
+    /// Events that were written lately: the same one again is no news.
+    pub told: Mutex<HashMap<(Key, Note), Instant>>,
+}
+
+impl Context {
+    /// A context that knows nothing yet.
+    pub fn new(
+        client: kube::Client,
+        settings: Settings,
+        leadership: Leadership,
+        metrics: Metrics,
+    ) -> Arc<Context> {
+        let queue = Arc::new(Queue::default());
+        Arc::new(Context {
+            client,
+            caches: Caches::default(),
+            settings,
+            calls: Arc::new(Calls::new(Arc::clone(&queue))),
+            queue,
+            leadership,
+            metrics,
+            told: Mutex::default(),
+        })
+    }
+
+    /// The time, in whole seconds as Kubernetes keeps it.
+    pub fn now(&self) -> Time {
+        let now = Timestamp::now();
+        Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+    }
+
+    /// The groups that name a cluster.
+    pub fn groups_of(&self, cluster: &Id) -> Vec<Arc<DaskWorkerGroup>> {
+        self.caches.groups.of_cluster(cluster).into_iter().filter_map(|g| g.object.clone().ok()).collect()
+    }
+
+    /// The pods of a cluster's scheduler.
+    pub fn scheduler_pods(&self, cluster: &Id) -> Vec<Arc<Pod>> {
+        let is_scheduler = |p: &Arc<Pod>| label(&p.metadata, COMPONENT) == Some("scheduler");
+        self.caches.pods.of_cluster(cluster).into_iter().filter(is_scheduler).collect()
+    }
+
+    /// Where a cluster's scheduler serves HTTP: a pod of its own Deployment that is ready, and never a name that somebody
+    /// else may answer to.
+    pub fn scheduler_address(&self, cluster: &Id) -> Option<SocketAddr> {
+        let prefix = format!("{}-", names::scheduler(&cluster.name));
+        let is_ours = |p: &Arc<Pod>| {
+            let owners = p.metadata.owner_references.as_deref().unwrap_or_default();
+            owners
+                .iter()
+                .any(|o| o.controller == Some(true) && o.kind == "ReplicaSet" && o.name.starts_with(&prefix))
+        };
+        let pods = self.scheduler_pods(cluster);
+        let pod = pods.iter().find(|p| is_ours(p) && p.is_ready() && !p.is_terminating())?;
+        let ip: IpAddr = pod.status.pod_ip.as_deref()?.parse().ok()?;
+        Some(SocketAddr::new(ip, HTTP_PORT))
+    }
+
+    /// Asks a cluster's scheduler, if there is one that is ready.
+    pub fn ask(&self, kind: Kind, id: &Id, cluster: &Id, ask: &Ask, every: Duration) {
+        if let Some(address) = self.scheduler_address(cluster) {
+            self.calls.ask(&Key { kind, id: id.clone() }, address, ask, every);
+        }
+    }
+
+    /// Whether a PodDisruptionBudget of the user's own covers a group's workers.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn has_budget(&self, group: &ObjectMeta) -> Result<bool, Error> {
+        use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+        let (namespace, name) =
+            (group.namespace.as_deref().unwrap_or_default(), group.name.as_deref().unwrap_or_default());
+        let api: kube::Api<PodDisruptionBudget> = kube::Api::namespaced(self.client.clone(), namespace);
+        let budgets = api.list(&kube::api::ListParams::default()).await?;
+        let own = [
+            (names::WORKER_GROUP, name),
+            (COMPONENT, "worker"),
+            (names::CLUSTER_NAME, label(group, names::CLUSTER_NAME).unwrap_or_default()),
+        ];
+        let covers = |b: &PodDisruptionBudget| {
+            let selector =
+                b.spec.as_ref().and_then(|s| s.selector.as_ref()).and_then(|s| s.match_labels.as_ref());
+            selector.is_some_and(|labels| {
+                !labels.is_empty()
+                    && labels.iter().all(|(k, v)| own.iter().any(|(key, value)| k == key && v == value))
+            })
+        };
+        let is_ours = |b: &PodDisruptionBudget| children::controller_uid(&b.metadata) == group.uid.as_deref();
+        Ok(budgets.items.iter().any(|b| !is_ours(b) && covers(b)))
+    }
+
+    /// The text of a key of a ConfigMap in an object's namespace, or why there is none.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn config_map_key(
+        &self,
+        meta: &ObjectMeta,
+        name: &str,
+        key: &str,
+    ) -> Result<Result<String, String>, Error> {
+        use k8s_openapi::api::core::v1::ConfigMap;
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        let api: kube::Api<ConfigMap> = kube::Api::namespaced(self.client.clone(), namespace);
+        let field = "spec.job.graph.configMapKeyRef";
+        let Some(map) = api.get_opt(name).await? else {
+            return Ok(Err(format!(
+                "{field}.name is {name:?}, and namespace {namespace} has no such ConfigMap; create it"
+            )));
+        };
+        let data = map.data.unwrap_or_default();
+        let keys = data.keys().cloned().collect::<Vec<_>>().join(", ");
+        let missing = || {
+            format!(
+                "{field}.key is {key:?}, and ConfigMap {name} has only: {keys}; name one of these, or add it"
+            )
+        };
+        Ok(data.get(key).cloned().ok_or_else(missing))
+    }
+}
