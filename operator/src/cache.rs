@@ -147,7 +147,8 @@ impl<K: OfCluster> Cache<K> {
         match event {
             Event::Apply(object) => {
                 inner.seen = inner.seen.max(version(object.meta()));
-                inner.put(object).into_iter().collect()
+                // An answer to a write may have come before it: it concerns others all the same.
+                vec![inner.put(object)]
             }
             Event::Delete(object) => {
                 inner.seen = inner.seen.max(version(object.meta()));
@@ -208,18 +209,18 @@ impl<K: OfCluster> Cache<K> {
 }
 
 impl<K: OfCluster> Inner<K> {
-    /// Keeps an object if it is newer than the one that is kept. Returns it if so.
-    fn put(&mut self, object: K) -> Option<Arc<K>> {
+    /// Keeps an object if it is newer than the one that is kept. Returns the newer one.
+    fn put(&mut self, object: K) -> Arc<K> {
         let id = Id::of(object.meta());
         if let Some(old) = self.objects.get(&id) {
             if version(old.meta()) >= version(object.meta()) {
-                return None;
+                return Arc::clone(old);
             }
             self.remove(&id, None);
         }
         let object = Arc::new(object);
         self.insert(id, Arc::clone(&object));
-        Some(object)
+        object
     }
 
     fn insert(&mut self, id: Id, object: Arc<K>) {
@@ -292,6 +293,11 @@ mod tests {
         let cache = Cache::default();
         cache.event(&None, Event::Apply(pod("a", "1", 10)));
         cache.answer(pod("b", "2", 11));
+        assert_eq!(
+            cache.event(&None, Event::Apply(pod("b", "2", 11))).len(),
+            1,
+            "it concerns others, who have not seen it"
+        );
         assert_eq!(names(&cache), ["a", "b"]);
         // The watch was faster, and the object is gone again.
         cache.event(&None, Event::Apply(pod("c", "3", 12)));

@@ -57,9 +57,13 @@ fn of_container(pod: &str, c: &ContainerStatus) -> Option<Trouble> {
     let reason = waiting.reason.as_deref()?;
     let why = waiting.message.as_deref().unwrap_or_default();
     let advice = match reason {
-        "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
-            "check the image's name and tag, and imagePullSecrets for a private registry"
+        // These two take turns, and are one trouble.
+        "ImagePullBackOff" | "ErrImagePull" => {
+            let why = why.split_once("ErrImagePull: ").map_or(why, |(_, rest)| rest);
+            let advice = "check the image's name and tag, and imagePullSecrets for a private registry";
+            return Some(trouble("ImagePullBackOff", format!("{place}: {why}"), advice));
         }
+        "InvalidImageName" | "ErrImageNeverPull" => "check the image's name, and imagePullPolicy",
         "CrashLoopBackOff" => {
             let exit = ended.map_or(String::new(), |t| format!(", exit code {}", t.exit_code));
             return Some(trouble(
@@ -135,6 +139,7 @@ mod tests {
             assert_eq!(found.reason, reason);
             assert!(found.message.contains(advice), "{}", found.message);
         }
+        assert_eq!(of(waits("ErrImagePull")), of(waits("ImagePullBackOff")));
         assert_eq!(of(waits("ContainerCreating")), None);
         assert_eq!(of(json!({"phase": "Running"})), None);
     }

@@ -10,6 +10,7 @@ pub use observe::{Member, Seen};
 
 use crate::action::{Kind, Plan, warn};
 use crate::cache::Id;
+use crate::children::controller_uid;
 use crate::controller::{Context, Error, Outcome};
 
 /// Brings a group closer to what it should be.
@@ -21,7 +22,9 @@ pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
     let group = seen.group.clone();
     let meta = &group.metadata;
     ctx.drop_kopf(Kind::Group, meta).await?;
-    if meta.deletion_timestamp.is_some() {
+    // A group whose cluster is gone goes after it.
+    let is_orphan = seen.cluster.is_none() && controller_uid(meta).is_some();
+    if meta.deletion_timestamp.is_some() || is_orphan {
         return Ok(Outcome::default());
     }
     if let Err(refusal) = validate::validate(&seen) {
