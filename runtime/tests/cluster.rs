@@ -298,6 +298,7 @@ fn a_broken_plan_is_refused() {
     for (name, bytes) in [
         ("cut", plan[..plan.len() / 2].to_vec()),
         ("huge", [&plan[..2], &[0xdd, 255, 255, 255, 255]].concat()),
+        ("long", [&plan[..], b"\n"].concat()),
     ] {
         let file = write(dir.path(), name, bytes);
         let refused = command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]);
