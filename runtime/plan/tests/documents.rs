@@ -68,7 +68,7 @@ fn check(name: &str, text: &str, described: &HashMap<String, Described>) {
 
     let files: HashMap<FileRef, Described> = source::files(&document)
         .into_iter()
-        .map(|file| {
+        .map(|(_, file)| {
             let described =
                 described.get(&file.path).unwrap_or_else(|| panic!("{name}: {} is not described", file.path));
             (file, described.clone())
