@@ -199,6 +199,18 @@ fn a_full_disk_is_said_before_any_success() {
 }
 
 #[test]
+fn a_job_id_must_fit_on_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH);
+    for id in ["", "a\nb", &"x".repeat(201)] {
+        let out = command(dir.path(), &["submit", file.to_str().unwrap(), "--job-id", id]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{error}");
+        assert!(error.contains("--job-id") && error.contains("1 to 200 characters"), "{error}");
+    }
+}
+
+#[test]
 fn one_task_is_no_tasks() {
     let dir = tempfile::tempdir().unwrap();
     let file =

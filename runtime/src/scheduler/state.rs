@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::crew::{Crew, Joining, Link};
 use super::hub::{Hub, Settings};
-use super::job::{Job, JobEvent, Stage, Subscriber, Wanted};
+use super::job::{Job, JobEvent, Stage, Subscriber, Wanted, check_id};
 use crate::ids::{IdMap, key};
 use crate::net::message::{Failed, Memory, Report};
 use dask_array::Value;
@@ -259,7 +259,7 @@ impl State {
     /// [`State::made_from`] and [`State::same`]. An `internal` job is the scheduler's own, and nobody finds it by its name.
     ///
     /// # Errors
-    /// When the id belongs to a job of something else.
+    /// When the id is none, or belongs to a job of something else.
     pub fn open(
         &mut self,
         name: &str,
@@ -268,6 +268,9 @@ impl State {
         internal: bool,
     ) -> Result<Opened, String> {
         let content = document.map(Content::document);
+        if !internal {
+            check_id(name)?;
+        }
         if let Some(number) = self.names.get(name).copied().filter(|_| !internal) {
             return match &content {
                 Some(content) => self.same(number, content).map(|()| Opened::Known(number)),
