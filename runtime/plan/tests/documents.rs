@@ -116,6 +116,15 @@ fn the_guide_lists_all_functions() {
 }
 
 #[test]
+fn the_schema_in_docs_is_the_schema() {
+    let schema = serde_json::to_string_pretty(&source::schema()).unwrap();
+    assert!(
+        read("docs/graph.schema.json") == schema + "\n",
+        "docs/graph.schema.json is old; run `make schema`"
+    );
+}
+
+#[test]
 fn the_schema_refuses_what_the_reader_refuses() {
     let schema = serde_json::to_value(source::schema()).unwrap();
     for bad in [
