@@ -131,6 +131,7 @@ fn progress(line: &str) -> Option<(u64, u64)> {
 /// Whether a line is such as `219 tasks in 0.303 s (724 tasks/s), peak memory 95.23 MiB`.
 fn summary(line: &str) -> bool {
     line.split_once(" tasks in ")
+        .or_else(|| line.split_once(" task in "))
         .is_some_and(|(n, rest)| n.parse::<u64>().is_ok() && rest.contains("peak memory"))
 }
 
@@ -237,6 +238,7 @@ mod tests {
     fn lines_of_progress_and_the_summary_are_told_from_output() {
         assert_eq!(progress("12/219 tasks, 40/s, 5 s left"), Some((12, 219)));
         assert!(summary("219 tasks in 0.303 s (724 tasks/s), peak memory 95.23 MiB"));
+        assert!(summary("1 task in 0.003 s (333 tasks/s), peak memory 95.23 MiB"));
         for line in ["y:", "[[1. 2.]]", "total:", "99997316.50238866", ""] {
             assert!(progress(line).is_none() && !summary(line), "{line}");
         }

@@ -81,6 +81,7 @@ impl Embedded {
                     id,
                     threads: options.threads,
                     data_dirs: options.data_dirs,
+                    owner: String::new(),
                     spin: SPIN,
                 };
                 let outlet = Local { hub: Arc::downgrade(&hub), worker: id };

@@ -290,6 +290,32 @@ fn a_failing_job_fails_alone_and_says_where() {
 }
 
 #[test]
+fn files_that_workers_cannot_use_are_refused_with_their_places() {
+    let (here, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(data.path(), "short.bin", [0; 31]);
+    let scheduler = scheduler();
+    let worker = worker(&scheduler, "a", data.path(), &[]);
+    for (source, to, said) in [
+        ("npy: none.npy", "print", ":3:6: arrays.x: none.npy: no such file; looked below "),
+        ("npy: none.npy", "print", "(--data-dir of worker a)"),
+        ("raw: {path: short.bin, dtype: f8, shape: [4]}", "print", ":3:6: arrays.x: short.bin: is truncated"),
+        ("zeros: {shape: [4]}", "{zarr: short.bin}", ":5:6: outputs.x: short.bin: exists and is not"),
+        ("zeros: {shape: [4]}", "{zarr: /tmp/x}", "(--data-dir of worker a), or a link"),
+        ("zeros: {shape: [4]}", "{npy: /tmp/x.npy}", ":5:6: outputs.x: /tmp/x.npy: lies outside"),
+    ] {
+        let graph = format!("version: 1\narrays:\n  x: {{{source}}}\noutputs:\n  x: {to}\n");
+        let file = write(here.path(), "graph.yaml", graph);
+        let file = file.to_str().unwrap();
+        let out = command(here.path(), &["submit", file, "--scheduler", &scheduler.tcp]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{source} {to}: {error}");
+        assert!(error.contains(&format!("error: {file}:")) && error.contains(said), "{source} {to}: {error}");
+    }
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 1, "nothing was made");
+    drop(worker);
+}
+
+#[test]
 fn a_broken_plan_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let plan = failing();
@@ -298,6 +324,7 @@ fn a_broken_plan_is_refused() {
     for (name, bytes) in [
         ("cut", plan[..plan.len() / 2].to_vec()),
         ("huge", [&plan[..2], &[0xdd, 255, 255, 255, 255]].concat()),
+        ("long", [&plan[..], b"\n"].concat()),
     ] {
         let file = write(dir.path(), name, bytes);
         let refused = command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]);

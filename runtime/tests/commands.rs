@@ -104,6 +104,11 @@ fn an_output_outside_is_refused_before_any_work() {
 fn an_output_that_cannot_be_written_is_refused_before_any_work() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("folder")).unwrap();
+    write(&dir.path().join("folder"), "notes.txt", "mine");
+    std::os::unix::fs::symlink("/tmp", dir.path().join("way-out")).unwrap();
+    let zeros = "{version: 1, arrays: {x: {zeros: {shape: [5]}}}, outputs: {x: {zarr: there.zarr}}}";
+    let there = write(dir.path(), "there.yaml", zeros);
+    succeed(command(dir.path(), &["run", there.to_str().unwrap()]));
     for (to, said) in [
         ("{npy: folder}", "it is a folder"),
         ("{json: folder}", "it is a folder"),
@@ -111,13 +116,109 @@ fn an_output_that_cannot_be_written_is_refused_before_any_work() {
         ("{npy: nowhere/y.npy}", "there is no folder"),
         ("{zarr: \"s3://bucket/y\"}", "s3://"),
         ("{zarr: ../y.zarr}", "`..`"),
+        ("{zarr: .}", "itself"),
+        ("{zarr: way-out/y.zarr}", "a link in it leads out"),
+        ("{zarr: there.yaml}", "not a Zarr array: remove it"),
+        ("{zarr: there.yaml/y}", "is not a folder"),
+        ("{zarr: folder}", "a folder that is not a Zarr array: remove it"),
+        ("{zarr: there.zarr}", "exists with shape [5], chunks [5]"),
     ] {
         let graph = GRAPH.replace("[print, {npy: y.npy}, {json: y.json}]", to);
         let file = write(dir.path(), "graph.yaml", graph);
         let out = command(dir.path(), &["run", file.to_str().unwrap()]);
         assert_eq!(out.status.code(), Some(2), "{to}: {}", text(&out.stderr));
         assert!(text(&out.stderr).contains(said) && out.stdout.is_empty(), "{to}: {}", text(&out.stderr));
+        let place = format!("error: {}:8:6: outputs.y: ", file.display());
+        assert!(text(&out.stderr).starts_with(&place), "{to}: {}", text(&out.stderr));
     }
+    let mut left: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["folder", "graph.yaml", "there.yaml", "there.zarr", "way-out"]);
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_named_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "short.bin", [0; 31]);
+    write(dir.path(), "text.npy", "no array");
+    for (source, said) in [
+        ("npy: none.npy", "none.npy: no such file; looked below "),
+        ("zarr: none.zarr", "none.zarr: no such file; looked below "),
+        ("raw: {path: none.bin, dtype: f8, shape: [4]}", "none.bin: no such file; looked below "),
+        ("npy: /etc/passwd", "(--data-dir), or a link in it leads out"),
+        ("npy: text.npy", "text.npy: is not a `.npy` file"),
+        (
+            "raw: {path: short.bin, dtype: f8, shape: [4]}",
+            "short.bin: is truncated: shape [4] of float64 from byte 0 takes 32 bytes, but the file has 31",
+        ),
+    ] {
+        let graph = format!("version: 1\narrays:\n  x: {{{source}}}\noutputs: {{x: {{npy: x.npy}}}}\n");
+        let file = write(dir.path(), "graph.yaml", graph);
+        for sub in [&["run"][..], &["graph", "validate"]] {
+            let out = command(dir.path(), &[sub, &[file.to_str().unwrap()]].concat());
+            let error = text(&out.stderr);
+            assert_eq!(out.status.code(), Some(2), "{source}: {error}");
+            let place = format!("error: {}:3:6: arrays.x: ", file.display());
+            assert!(error.starts_with(&place) && error.contains(said), "{source}: {error}");
+        }
+    }
+    assert!(!dir.path().join("x.npy").exists());
+}
+
+#[test]
+fn a_full_disk_is_said_before_any_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = GRAPH.replace("{json: y.json}", "{json: /dev/full}").replace("{npy: y.npy}, ", "");
+    let file = write(dir.path(), "graph.yaml", graph);
+    let file = file.to_str().unwrap();
+    let out = command(dir.path(), &["run", file, "--data-dir", "/dev"]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    assert!(error.starts_with("error: outputs.y: /dev/full: the disk is full"), "{error}");
+    assert!(out.stdout.is_empty() && !error.contains("tasks in"), "{error}");
+
+    let out = command(dir.path(), &["graph", "expand", file, "-o", "/dev/full"]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    assert!(error.starts_with("error: /dev/full: the disk is full"), "{error}");
+    let out = command(dir.path(), &["graph", "expand", file, "-o", "nowhere/graph.plan"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("--output nowhere/graph.plan: there is no folder nowhere"));
+
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let printed = std::process::Command::new(common::BINARY)
+        .args(["graph", "info", file, "--data-dir", "/dev"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(printed.status.code(), Some(1));
+    assert!(text(&printed.stderr).starts_with("error: standard output: the disk is full"));
+}
+
+#[test]
+fn a_job_id_must_fit_on_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH);
+    for id in ["", "a\nb", &"x".repeat(201)] {
+        let out = command(dir.path(), &["submit", file.to_str().unwrap(), "--job-id", id]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{error}");
+        assert!(error.contains("--job-id") && error.contains("1 to 200 characters"), "{error}");
+    }
+}
+
+#[test]
+fn one_task_is_no_tasks() {
+    let dir = tempfile::tempdir().unwrap();
+    let file =
+        write(dir.path(), "graph.yaml", "{version: 1, arrays: {x: arange(3)}, outputs: {x: {npy: x.npy}}}");
+    let file = file.to_str().unwrap();
+    assert!(succeed(command(dir.path(), &["graph", "validate", file])).ends_with(": valid, 1 task\n"));
+    let out = command(dir.path(), &["run", file]);
+    assert!(text(&out.stderr).starts_with("1 task in "), "{}", text(&out.stderr));
 }
 
 #[test]

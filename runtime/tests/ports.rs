@@ -80,7 +80,23 @@ fn jobs_can_be_posted_but_not_by_foreign_pages() {
         "",
         "{version: 1, arrays: {x: 'nope(1)'}, outputs: {x: print}}",
     );
-    assert!(status == 400 && body.contains("nope"), "{status} {body}");
+    assert!(
+        status == 400 && body.starts_with(r#"{"error":"request body:1:"#) && body.contains("nope"),
+        "{body}"
+    );
+    let large = format!("{GRAPH}# {}", "x".repeat(4 << 20));
+    for (path, sent, status, said) in [
+        ("/api/v1/jobs", "\u{0}\u{ff}", 400, "request body:"),
+        ("/api/v1/jobs?id=", GRAPH, 400, "1 to 200 characters"),
+        ("/api/v1/jobs?priority=high", GRAPH, 400, "priority"),
+        ("/api/v1/jobs", large.as_str(), 413, "more than 4194304 bytes"),
+        ("/api/v1/nothing", "", 404, "404 Not Found"),
+        ("/api/v1/get_workers", "", 405, "405 Method Not Allowed"),
+    ] {
+        let (found, body) = scheduler.post(path, "", sent);
+        let error: serde_json::Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
+        assert!(found == status && error["error"].as_str().unwrap().contains(said), "{path}: {found} {body}");
+    }
     assert_eq!(scheduler.json("/api/v1/jobs"), serde_json::json!({"jobs": []}));
     assert_eq!(scheduler.post("/api/v1/jobs?id=posted", "", GRAPH).0, 201);
     wait("the job", || (scheduler.json("/api/v1/jobs/posted")["state"] == "done").then_some(()));

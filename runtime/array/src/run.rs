@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Context {
     /// Directories below which files are read and written. Relative paths are tried in each.
     pub data_dirs: Vec<PathBuf>,
+    /// Whose they are, for messages; empty for the command that the user typed.
+    pub owner: String,
     /// Set to stop at the next tile.
     pub cancelled: Arc<AtomicBool>,
 }

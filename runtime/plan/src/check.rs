@@ -33,6 +33,11 @@ impl Numbering {
         self.tasks
     }
 
+    /// Whether the last part was there.
+    pub fn is_complete(&self) -> bool {
+        self.done
+    }
+
     /// Checks the next part and counts it.
     ///
     /// # Errors

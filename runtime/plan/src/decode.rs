@@ -40,6 +40,8 @@ pub struct Decoder {
     bytes: Vec<u8>,
     /// Bytes at the front that were decoded already.
     used: usize,
+    /// Bytes decoded in all.
+    total: u64,
     scan: Scan,
     numbering: Numbering,
     failed: bool,
@@ -78,6 +80,12 @@ impl Decoder {
         if self.scan == Scan::default() && bytes.is_empty() {
             return Ok(None);
         }
+        if self.numbering.is_complete() {
+            return Err(PlanError(format!(
+                "more bytes follow its last part, which ends at byte {}; a file holds one plan and nothing after it",
+                self.total
+            )));
+        }
         if !self.scan.advance(bytes, self.limits.max_part_bytes)? {
             return Ok(None);
         }
@@ -85,6 +93,7 @@ impl Decoder {
         self.scan = Scan::default();
         let part: Part = rmp_serde::from_slice(&bytes[..len]).map_err(|e| PlanError(e.to_string()))?;
         self.used += len;
+        self.total += len as u64;
         self.numbering.add(&part, self.limits.max_tasks)?;
         Ok(Some(part))
     }

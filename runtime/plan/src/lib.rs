@@ -14,6 +14,7 @@ pub mod infer;
 mod lower;
 pub mod names;
 pub mod order;
+pub mod path;
 pub mod plan;
 pub mod program;
 pub mod source;

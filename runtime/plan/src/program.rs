@@ -195,8 +195,11 @@ pub enum Op {
     /// `[x, …]`: writes `x` at `start`; the result is an empty tuple. Further operands only order it (the task
     /// that created the store).
     Write { file: FileRef, start: Vec<Int> },
-    /// Reads a file's metadata; the result is a 1-d uint8 array that holds [`crate::source::Described`] as JSON.
+    /// Reads a file's metadata; the result is a 1-d uint8 array that holds JSON: `{"Ok":` [`crate::Described`]`}`, or
+    /// `{"Err": why}`, so that whoever asked can say what the file is for.
     Describe { file: FileRef },
+    /// Says whether [`Op::Create`] would create, and writes nothing; the result is as [`Op::Describe`]'s, with `null`.
+    CheckCreate { file: FileRef, dtype: DType, shape: Vec<u64>, chunks: Vec<u64> },
 }
 
 /// A file that the worker reads or writes, below one of its data directories.

@@ -6,6 +6,11 @@ use crate::program::{Draw, Op, Program};
 use serde_json::Value;
 use std::fmt::{self, Write};
 
+/// A number of things, in the plural where it is due.
+pub fn counted(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The name of an operator: numpy's where it has one.
 pub fn label(op: &Op) -> String {
     match op {
@@ -164,7 +169,8 @@ fn layer(
     templates: &[Template],
 ) -> fmt::Result {
     let name = names.get(l.name as usize).map_or("?", |n| n);
-    writeln!(f, "layer {name}: {} tasks from {first}", grid(&l.grid))?;
+    let tasks = if l.count() == 1 { "task" } else { "tasks" };
+    writeln!(f, "layer {name}: {} {tasks} from {first}", grid(&l.grid))?;
     for (p, part) in l.parts.iter().enumerate() {
         if l.parts.len() > 1 {
             writeln!(f, "  class {p} of {}", l.parts.len())?;
@@ -232,10 +238,10 @@ impl fmt::Display for Text<'_> {
             }
         }
         let tasks = crate::expand::count(self.0);
-        writeln!(f, "{tasks} tasks, {} templates", templates.len())?;
+        writeln!(f, "{}, {}", counted(tasks, "task"), counted(templates.len() as u64, "template"))?;
         for (i, (t, n)) in templates.iter().zip(&counts).enumerate() {
             let each = if t.nbytes > 0 { format!(", {} each", size(t.nbytes)) } else { String::new() };
-            writeln!(f, "template {i} {}: {n} tasks{each}", t.name)?;
+            writeln!(f, "template {i} {}: {}{each}", t.name, counted(*n, "task"))?;
             let Body::Program(program) = &t.body;
             for line in program.to_string().lines() {
                 writeln!(f, "    {line}")?;
@@ -271,10 +277,10 @@ fn output(f: &mut fmt::Formatter<'_>, o: &Output) -> fmt::Result {
     };
     writeln!(
         f,
-        "output {}: {} ({}) from {} tasks, {to}",
+        "output {}: {} ({}) from {}, {to}",
         o.name,
         o.dtype,
         shape.join(", "),
-        o.tasks.len() / 4
+        counted(o.tasks.len() as u64 / 4, "task")
     )
 }

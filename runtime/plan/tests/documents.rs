@@ -68,7 +68,7 @@ fn check(name: &str, text: &str, described: &HashMap<String, Described>) {
 
     let files: HashMap<FileRef, Described> = source::files(&document)
         .into_iter()
-        .map(|file| {
+        .map(|(_, file)| {
             let described =
                 described.get(&file.path).unwrap_or_else(|| panic!("{name}: {} is not described", file.path));
             (file, described.clone())
@@ -113,6 +113,15 @@ fn the_guide_lists_all_functions() {
             "docs/graph.md does not list the functions that there are; run with UPDATE_DOCS=1"
         );
     }
+}
+
+#[test]
+fn the_schema_in_docs_is_the_schema() {
+    let schema = serde_json::to_string_pretty(&source::schema()).unwrap();
+    assert!(
+        read("docs/graph.schema.json") == schema + "\n",
+        "docs/graph.schema.json is old; run `make schema`"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn refused(text: &str) -> String {
         Ok(document) => document,
         Err(error) => return error.to_string(),
     };
-    let described = HashMap::from_iter(source::files(&document).into_iter().map(|file| {
+    let described = HashMap::from_iter(source::files(&document).into_iter().map(|(_, file)| {
         (
             file,
             Described {
@@ -145,7 +145,9 @@ fn sources() {
     all.check(&arrays("y: {data: [one]}"), &["one"]);
     all.check(&arrays("y: {full: {shape: [1], fill_value: 300, dtype: uint8}}"), &["from 0 to 255"]);
     all.check(&arrays("y: {eye: {shape: [1, 2, 3]}}"), &["two axes"]);
-    all.check(&arrays("y: {npy: ''}"), &["the path is empty"]);
+    all.check(&arrays("y: {npy: ''}"), &["graph.yaml:3:6: arrays.y: ", "the path is empty"]);
+    all.check(&arrays("y: {zarr: \"s3://b/y\"}"), &["arrays.y: \"s3://b/y\": ", "s3:// are not supported"]);
+    all.check(&arrays("y: {raw: {path: ../x, dtype: f4, shape: [1]}}"), &["arrays.y: \"../x\": `..`"]);
     all.check(&arrays("y: {npy: {path: x, dtype: f4}}"), &["unknown field `dtype`"]);
     all.check(
         &arrays("y: {raw: {path: x, dtype: f4, shape: [1], offset: 9223372036854775807}}"),
@@ -196,6 +198,12 @@ fn names_that_are_not_there_and_cycles() {
     );
     all.check("version: 1\narrays: {y: 1}\noutputs: {y: show}\n", &["no output is called `show`", "`print`"]);
     all.check("version: 1\narrays: {y: 1}\noutputs: {y: npy}\n", &["needs a path: {npy: path}"]);
+    for (path, named) in [("a/../b", "`..`"), ("s3://b/y", "s3://"), (".", "itself"), ("", "empty")] {
+        for kind in ["npy", "json", "zarr"] {
+            let text = format!("version: 1\narrays: {{y: '[1]'}}\noutputs:\n  y: {{{kind}: '{path}'}}\n");
+            all.check(&text, &[&format!("graph.yaml:4:6: outputs.y: {path:?}: "), named]);
+        }
+    }
     all.check(
         "version: 1\narrays: {y: 1}\noutputs: {y: {npz: a}}\n",
         &["no output is called `npz`; did you mean `npy`?"],

@@ -117,6 +117,7 @@ fn parts_come_back_as_they_were_however_the_bytes_arrive() {
     let mut bytes = encode(&parts).unwrap();
     // The second part's inputs count on from the first part's tasks.
     assert_eq!(decode(&bytes, Limits::default()).unwrap(), parts);
+    let len = bytes.len();
     let mut d = Decoder::new(Limits::default());
     let mut got = vec![];
     for b in bytes.drain(..) {
@@ -125,6 +126,9 @@ fn parts_come_back_as_they_were_however_the_bytes_arrive() {
     }
     d.finish().unwrap();
     assert_eq!(got, parts);
+    d.feed(b"\n");
+    let said = d.next_part().unwrap_err().to_string();
+    assert!(said.contains(&format!("more bytes follow its last part, which ends at byte {len}")), "{said}");
     assert_eq!(d.tasks(), 9 + 10);
 }
 

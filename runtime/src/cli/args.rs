@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::net::Address;
+use crate::scheduler::check_id;
 use crate::worker::memory::parse_bytes;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -171,6 +172,10 @@ fn resource(text: &str) -> Result<(String, f64), String> {
     }
 }
 
+fn job_id(text: &str) -> Result<String, String> {
+    check_id(text).map(|()| text.into())
+}
+
 #[derive(Debug, ClapArgs)]
 pub(super) struct Submit {
     /// Graph document: a source document (YAML or JSON) or a plan (MessagePack).
@@ -179,7 +184,7 @@ pub(super) struct Submit {
     #[command(flatten)]
     pub(super) to: To,
     /// Id of the job. A second submission of the same id comes back to the first. Default: a new one.
-    #[arg(long)]
+    #[arg(long, value_parser = job_id)]
     pub(super) job_id: Option<String>,
     /// Print the job's id and return at once.
     #[arg(long, conflicts_with = "attach")]

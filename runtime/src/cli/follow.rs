@@ -3,12 +3,11 @@
 use super::outputs::Outputs;
 use super::progress::Display;
 use super::stop::Stop;
-use super::{Failure, Result};
+use super::{Failure, Result, print};
 use crate::client::Following;
 use crate::net::message::Progress;
 use crate::scheduler::JobEvent;
 use serde_json::json;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -32,12 +31,17 @@ pub(super) async fn follow(
             display.clear();
             // Nobody will take the rest.
             following.cancel();
+            if !matches!(failure, Failure::Input(_)) {
+                outputs.incomplete().iter().for_each(|line| eprintln!("{line}"));
+            }
             return Err(failure);
         }
     };
     let seconds = from.elapsed().as_secs_f64();
+    display.clear();
+    let (outputs, texts) = outputs.finish(as_json)?;
+    print(|out| texts.iter().try_for_each(|text| writeln!(out, "{text}")))?;
     display.end(&progress, seconds);
-    let outputs = outputs.finish(as_json)?;
     if as_json {
         let summary = json!({
             "tasks": progress.tasks,
@@ -47,7 +51,7 @@ pub(super) async fn follow(
             "outputs": outputs,
             "runs": progress.runs,
         });
-        writeln!(std::io::stdout(), "{summary}").map_err(Failure::failed)?;
+        print(|out| writeln!(out, "{summary}"))?;
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! `dask-runtime graph`: looks at documents.
 
 use super::args::{Graph, GraphFile};
-use super::{Failure, Result, input};
+use super::{Failure, Result, input, outputs, print};
 use dask_plan::plan::{Part, Template};
-use dask_plan::text::Text;
-use std::io::{BufWriter, Write as _};
+use dask_plan::text::{Text, counted};
 
 pub(super) fn graph(command: Graph) -> Result {
     match command {
@@ -16,15 +15,17 @@ pub(super) fn graph(command: Graph) -> Result {
         Graph::Validate(file) => {
             let parts = parts(&file)?;
             let tasks: u64 = parts.iter().flat_map(|p| &p.blocks).map(|b| u64::from(b.count)).sum();
-            print(|out| writeln!(out, "{}: valid, {tasks} tasks", file.file.display()))
+            print(|out| writeln!(out, "{}: valid, {}", file.file.display(), counted(tasks, "task")))
         }
         Graph::Info(file) => {
             let parts = parts(&file)?;
             print(|out| writeln!(out, "{}", Text(&parts)))
         }
         Graph::Expand { graph, output: Some(path) } => {
+            outputs::may_hold(&path)
+                .map_err(|e| Failure::Input(format!("--output {}: {e}", path.display())))?;
             let bytes = dask_plan::encode(&parts(&graph)?).map_err(Failure::failed)?;
-            std::fs::write(&path, bytes).map_err(|e| Failure::Failed(format!("{}: {e}", path.display())))
+            dask_array::io::replace(&path, &bytes).map_err(Failure::failed)
         }
         Graph::Expand { graph, output: None } => {
             let parts = parts(&graph)?;
@@ -35,16 +36,7 @@ pub(super) fn graph(command: Graph) -> Result {
 
 fn parts(graph: &GraphFile) -> Result<Vec<Part>> {
     let dirs = input::data_dirs(&graph.data)?;
-    input::parts(input::read(&graph.file)?, &dirs, graph.limits.max_tasks)
-}
-
-/// Prints; a reader that has seen enough is no error.
-fn print(f: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result {
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    match f(&mut out).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(()),
-    }
+    input::parts(&input::read(&graph.file)?, &dirs, graph.limits.max_tasks)
 }
 
 fn templates(parts: &[Part]) -> Vec<Template> {

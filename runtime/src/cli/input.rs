@@ -16,6 +16,17 @@ pub(super) enum Input {
     Plan { file: String, bytes: Vec<u8> },
 }
 
+impl Input {
+    /// A mistake in an output that shows only where its file is to be.
+    pub(super) fn output_error(&self, output: &str, error: impl ToString) -> Failure {
+        let error = error.to_string();
+        Failure::Input(match self {
+            Input::Source { document, .. } => document.error(&["outputs", output], error).to_string(),
+            Input::Plan { file, .. } => format!("{file}: outputs.{output}: {error}"),
+        })
+    }
+}
+
 /// Reads a file and finds every mistake that can be found without other files.
 pub(super) fn read(path: &Path) -> Result<Input> {
     let bytes = std::fs::read(path)
@@ -35,23 +46,24 @@ pub(super) fn read(path: &Path) -> Result<Input> {
 }
 
 /// The plan of a document, explicit and in order. Files of a source document are described here.
-pub(super) fn parts(input: Input, dirs: &[PathBuf], max_tasks: u64) -> Result<Vec<Part>> {
+pub(super) fn parts(input: &Input, dirs: &[PathBuf], max_tasks: u64) -> Result<Vec<Part>> {
     match input {
         Input::Plan { file, bytes } => {
             let wrong = |e: String| Failure::Input(format!("{file}: {e}"));
             let mut intake = Intake::new(max_tasks);
-            let mut parts = intake.feed(&bytes).map_err(wrong)?;
+            let mut parts = intake.feed(bytes).map_err(wrong)?;
             parts.extend(intake.finish().map_err(wrong)?);
             Ok(parts)
         }
         Input::Source { document, .. } => {
             let context = Context { data_dirs: dirs.to_vec(), ..Context::default() };
             let mut described = vec![];
-            for file in source::files(&document) {
-                let found = dask_array::io::describe(&file, &context).map_err(Failure::input)?;
+            for (array, file) in source::files(document) {
+                let found = dask_array::io::describe(&file, &context)
+                    .map_err(|e| Failure::input(document.error(&["arrays", &array], e.to_string())))?;
                 described.push((file, found));
             }
-            plan::planned(&document, described, max_tasks).map_err(Failure::Input)
+            plan::planned(document, described, max_tasks).map_err(Failure::Input)
         }
     }
 }

@@ -13,6 +13,7 @@ mod submit;
 
 use args::{Args, Command, LogFormat};
 use clap::Parser;
+use std::io::Write as _;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -82,6 +83,18 @@ fn log(args: &Args) {
     }
     // A panic in a task is that task's error; elsewhere it belongs into the log.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+}
+
+/// Prints; a reader that has seen enough is no error.
+fn print(f: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match f(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            let why = dask_array::io::explain("writing to it", &e);
+            Err(Failure::Failed(format!("standard output: {why}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Runs async code; `threads` of the runtime do nothing but I/O.

@@ -2,13 +2,13 @@
 
 use super::{Failure, Result};
 use dask_array::io::npy::Writer;
+use dask_array::io::{output_path, replace};
 use dask_array::{Chunk, Context, Prepared, Value};
 use dask_plan::columns::U32s;
 use dask_plan::plan::{Output, Sink};
 use dask_plan::program::{Instr, Op, Program};
 use serde_json::{Map, json};
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// See the module.
@@ -42,22 +42,24 @@ impl Outputs {
 
     /// Takes in what will come. Files are created now, so that a wrong path shows before the work.
     pub(super) fn add(&mut self, outputs: Vec<Output>) -> Result {
+        let wrong =
+            |output: &Output, e: dask_array::Error| Failure::Input(format!("outputs.{}: {e}", output.name));
         for output in outputs {
             let tasks = U32s::new(&output.tasks);
             let how = match &output.to {
                 Sink::Zarr { .. } | Sink::Keep => How::Elsewhere,
                 Sink::Npy { path } => {
-                    let path = self.writable(path)?;
+                    let path = writable(path, &self.context).map_err(|e| wrong(&output, e))?;
                     let shape = shape(&output);
                     // With unknown sizes the shape shows only when all blocks are there.
                     let writer = shape.map(|shape| Writer::create(&path, output.dtype, &shape)).transpose();
-                    match writer.map_err(Failure::input)? {
+                    match writer.map_err(|e| wrong(&output, e))? {
                         Some(writer) => How::Npy { path, writer: Some(writer) },
                         None => How::Blocks(vec![None; tasks.len()]),
                     }
                 }
                 Sink::Json { path: Some(path) } => {
-                    self.writable(path)?;
+                    writable(path, &self.context).map_err(|e| wrong(&output, e))?;
                     How::Blocks(vec![None; tasks.len()])
                 }
                 Sink::Print { .. } | Sink::Json { path: None } => How::Blocks(vec![None; tasks.len()]),
@@ -71,27 +73,17 @@ impl Outputs {
         Ok(())
     }
 
-    /// Finds wrong paths before any work.
-    pub(super) fn check(&self, outputs: &[Output]) -> Result {
-        for output in outputs {
-            if let Sink::Npy { path } | Sink::Json { path: Some(path) } = &output.to {
-                self.writable(path)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Where a file is to be written, which a folder must not be, in a folder that is there.
-    fn writable(&self, path: &str) -> Result<PathBuf> {
-        let file = dask_array::io::output_path(path, &self.context).map_err(Failure::input)?;
-        if file.is_dir() {
-            return Err(Failure::Input(format!("{path}: it is a folder; name a file")));
-        }
-        if let Some(folder) = file.parent().filter(|f| !f.is_dir()) {
-            let folder = folder.display();
-            return Err(Failure::Input(format!("{path}: there is no folder {folder}; make it first")));
-        }
-        Ok(file)
+    /// A line about each output that is not complete when the job did not end well, though something of it may be there.
+    pub(super) fn incomplete(&self) -> Vec<String> {
+        let zarr = self.outputs.iter().filter_map(|o| match &o.output.to {
+            Sink::Zarr { path } => Some(format!(
+                "outputs.{}: {path} is not complete: chunks that were not written read as 0; run the graph again, or \
+                 remove it",
+                o.output.name
+            )),
+            _ => None,
+        });
+        zarr.collect()
     }
 
     /// Takes a result.
@@ -112,7 +104,8 @@ impl Outputs {
                 How::Blocks(blocks) => blocks[place] = Some(chunk.clone()),
                 How::Npy { writer, .. } => {
                     if let Some(writer) = writer {
-                        writer.write(&start(&output.chunks, place), chunk).map_err(Failure::failed)?;
+                        let start = start(&output.chunks, place);
+                        writer.write(&start, chunk).map_err(|e| failed(&output.name, e))?;
                     }
                 }
             }
@@ -120,26 +113,27 @@ impl Outputs {
         Ok(())
     }
 
-    /// Writes and prints what is left; returns what `--json` shows of each output.
-    pub(super) fn finish(self, quiet: bool) -> Result<Map<String, serde_json::Value>> {
+    /// Writes the files that are left; returns what `--json` shows of each output, and what is printed unless `quiet`.
+    pub(super) fn finish(self, quiet: bool) -> Result<(Map<String, serde_json::Value>, Vec<String>)> {
         let mut shown: Map<String, serde_json::Value> = Map::new();
-        let mut stdout = std::io::stdout().lock();
+        let mut texts = vec![];
         for Gathering { output, how } in self.outputs {
             let Output { name, to, chunks, .. } = &output;
+            let failed = |e| failed(name, e);
             let (kind, value, text) = match (how, to) {
                 (How::Npy { path, writer }, _) => {
                     if let Some(writer) = writer {
-                        writer.finish().map_err(Failure::failed)?;
+                        writer.finish().map_err(failed)?;
                     }
                     ("npy", json!(path), None)
                 }
                 (How::Blocks(blocks), Sink::Npy { path }) => {
                     let whole = whole(name, blocks, chunks)?;
-                    let path = dask_array::io::output_path(path, &self.context).map_err(Failure::failed)?;
+                    let path = writable(path, &self.context).map_err(failed)?;
                     let shape: Vec<u64> = whole.shape().iter().map(|n| *n as u64).collect();
-                    let mut writer = Writer::create(&path, whole.dtype(), &shape).map_err(Failure::failed)?;
-                    writer.write(&vec![0; shape.len()], &whole).map_err(Failure::failed)?;
-                    writer.finish().map_err(Failure::failed)?;
+                    let mut writer = Writer::create(&path, whole.dtype(), &shape).map_err(failed)?;
+                    writer.write(&vec![0; shape.len()], &whole).map_err(failed)?;
+                    writer.finish().map_err(failed)?;
                     ("npy", json!(path), None)
                 }
                 (How::Blocks(blocks), Sink::Print { edge }) => {
@@ -155,9 +149,8 @@ impl Outputs {
                     let value = dask_array::json::value(&whole(name, blocks, chunks)?);
                     match path {
                         Some(path) => {
-                            let path =
-                                dask_array::io::output_path(path, &self.context).map_err(Failure::failed)?;
-                            replace(&path, value.to_string().as_bytes())?;
+                            let path = writable(path, &self.context).map_err(failed)?;
+                            replace(&path, value.to_string().as_bytes()).map_err(failed)?;
                             ("json", json!(path), None)
                         }
                         None => ("json", value.clone(), Some(value.to_string())),
@@ -166,14 +159,39 @@ impl Outputs {
                 (_, Sink::Zarr { path }) => ("zarr", json!(path), None),
                 (_, _) => ("keep", json!(true), None),
             };
-            if let Some(text) = text.filter(|_| !quiet) {
-                writeln!(stdout, "{name}:\n{text}").map_err(Failure::failed)?;
-            }
+            texts.extend(text.filter(|_| !quiet).map(|text| format!("{name}:\n{text}")));
             let of = shown.entry(name.clone()).or_insert_with(|| json!({}));
             of[kind] = value;
         }
-        stdout.flush().map_err(Failure::failed)?;
-        Ok(shown)
+        Ok((shown, texts))
+    }
+}
+
+/// An output that could not be written.
+fn failed(name: &str, e: dask_array::Error) -> Failure {
+    Failure::Failed(format!("outputs.{name}: {e}"))
+}
+
+/// Where a file is to be written.
+///
+/// # Errors
+/// When that is outside the data directories, a folder, or in a folder that is not there.
+pub(super) fn writable(path: &str, context: &Context) -> std::result::Result<PathBuf, dask_array::Error> {
+    let file = output_path(path, context)?;
+    may_hold(&file).map_err(|message| dask_array::Error::File { path: path.into(), message })?;
+    Ok(file)
+}
+
+/// Whether a file can be at a path, as far as folders go.
+pub(super) fn may_hold(path: &Path) -> std::result::Result<(), String> {
+    if path.is_dir() {
+        return Err("it is a folder; name a file".into());
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(format!("there is no folder {}; make it first", folder.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -226,22 +244,25 @@ fn whole(name: &str, blocks: Vec<Option<Chunk>>, chunks: &[Vec<u64>]) -> Result<
     }
 }
 
-/// Writes a file whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result {
-    let error = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.map_err(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zarr_arrays_are_named_when_a_job_did_not_end_well() {
+        let output = |name: &str, to| Output {
+            name: name.into(),
+            to,
+            dtype: dask_plan::DType::Int8,
+            chunks: vec![],
+            tasks: dask_plan::columns::u32s([0]),
+        };
+        let mut outputs = Outputs::new(vec![]);
+        let zarr = Sink::Zarr { path: "y.zarr".into() };
+        outputs.add(vec![output("x", Sink::Print { edge: None }), output("y", zarr)]).unwrap();
+        let lines = outputs.incomplete();
+        assert!(lines.len() == 1 && lines[0].starts_with("outputs.y: y.zarr is not complete"), "{lines:?}");
+    }
 
     #[test]
     fn blocks_start_where_those_before_end() {

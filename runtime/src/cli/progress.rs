@@ -1,6 +1,7 @@
 //! How far a job is, for people: a bar on a terminal, a line every few seconds elsewhere; on standard error.
 
 use crate::net::message::Progress;
+use dask_plan::text::counted;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -49,16 +50,15 @@ impl Display {
         }
     }
 
-    /// Takes the bar away and says how it went.
+    /// Says how it went.
     pub(super) fn end(&self, progress: &Progress, seconds: f64) {
-        match self {
-            Display::Off => return,
-            Display::Bar(bar) => bar.finish_and_clear(),
-            Display::Lines { .. } => {}
+        if matches!(self, Display::Off) {
+            return;
         }
         let rate = progress.tasks as f64 / seconds.max(1e-9);
         let peak = HumanBytes(progress.bytes_peak);
-        eprintln!("{} tasks in {seconds:.3} s ({rate:.0} tasks/s), peak memory {peak}", progress.tasks);
+        let tasks = counted(progress.tasks, "task");
+        eprintln!("{tasks} in {seconds:.3} s ({rate:.0} tasks/s), peak memory {peak}");
     }
 
     /// Takes the bar away.

@@ -2,7 +2,7 @@
 
 use super::args::{Scheduler, Worker};
 use super::stop::Stop;
-use super::{Failure, Result, block_on, input};
+use super::{Failure, Result, block_on, input, print};
 use crate::embedded;
 use crate::net::Address;
 use crate::scheduler::{Hub, Settings, server};
@@ -28,7 +28,7 @@ pub(super) fn scheduler(options: Scheduler) -> Result {
             .await
             .map_err(Failure::input)?;
         let address = Address::from(listener.local_addr().map_err(Failure::failed)?);
-        println!("scheduler listening on {address} http://{http}");
+        print(|out| writeln!(out, "scheduler listening on {address} http://{http}"))?;
         let serving = tokio::spawn(server::serve(hub, listener));
         Stop::listen()?.asked().await;
         serving.abort();
@@ -47,7 +47,7 @@ pub(super) fn worker(options: Worker) -> Result {
         let http = crate::http::worker(&status, memory_limit, &options.listen.host, options.http_port).await;
         let http = http.map_err(Failure::input)?;
         let address = Address::from(listener.local_addr().map_err(Failure::failed)?);
-        println!("worker {name} listening on {address} http://{http}");
+        print(|out| writeln!(out, "worker {name} listening on {address} http://{http}"))?;
         let options = Options {
             scheduler: options.scheduler,
             name,

@@ -2,10 +2,13 @@
 
 use super::args::{Explain, Submit, To};
 use super::input::Input;
+use super::outputs::writable;
 use super::stop::Stop;
-use super::{Failure, Result, block_on, follow, input};
+use super::{Failure, Result, block_on, follow, input, print};
 use crate::client::Client;
 use crate::net::{Error, message};
+use dask_array::Context;
+use dask_plan::source::Target;
 use std::time::{Duration, Instant};
 
 pub(super) fn submit(options: Submit) -> Result {
@@ -20,7 +23,18 @@ pub(super) fn submit(options: Submit) -> Result {
         });
     }
     let Some(file) = &options.file else { return Err(Failure::Input("no graph document given".into())) };
-    let (source, plan) = match input::read(file)? {
+    let input = input::read(file)?;
+    if let Input::Source { document, .. } = &input
+        && !options.detach
+    {
+        let context = Context { data_dirs: data_dirs.clone(), ..Context::default() };
+        for (name, target) in document.outputs.0.iter().flat_map(|(n, t)| t.0.iter().map(move |t| (n, t))) {
+            if let Target::Npy(path) | Target::Json(Some(path)) = target {
+                writable(path, &context).map_err(|e| input.output_error(name, e))?;
+            }
+        }
+    }
+    let (source, plan) = match input {
         Input::Source { file, text, .. } => (Some((file, text)), vec![]),
         Input::Plan { bytes, .. } => (None, bytes),
     };
@@ -37,8 +51,7 @@ pub(super) fn submit(options: Submit) -> Result {
         };
         client.submit(submit, &plan).await.map_err(refused)?;
         if options.detach {
-            println!("{id}");
-            return Ok(());
+            return print(|out| writeln!(out, "{id}"));
         }
         eprintln!("job {id}");
         follow::follow(client.follow(id), data_dirs, options.report.json, from, &mut stop).await
@@ -49,8 +62,7 @@ pub(super) fn explain(options: Explain) -> Result {
     block_on(0, async move {
         let mut client = connect(&options.to).await?;
         let text = client.explain(options.job, options.key).await.map_err(refused)?;
-        println!("{text}");
-        Ok(())
+        print(|out| writeln!(out, "{text}"))
     })
 }
 

@@ -1,8 +1,10 @@
 //! The scheduler's pages. `get_workers`, `retire_workers`, `adaptive_target` and `check_idle` have the form of
 //! `distributed/http/scheduler/api.py`, so that Dask's operator and its users' scripts find what they expect.
 
-use super::{health, metrics};
-use crate::scheduler::{Hub, JobView, Opened, WorkerView, server};
+use super::{MAX_DOCUMENT, health, metrics, problem};
+use crate::scheduler::plan::is_plan;
+use crate::scheduler::{Hub, JobView, Opened, WorkerView, check_id, server};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -12,9 +14,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A document that is submitted over HTTP is small.
-const MAX_DOCUMENT: usize = 4 << 20;
 
 /// How long `retire_workers` waits for workers to hand over what they hold.
 const RETIRING: Duration = Duration::from_secs(60);
@@ -160,12 +159,14 @@ fn max_tasks() -> u64 {
 }
 
 /// Submits the source document in the body; the job's page then tells how it goes, and `submit --attach` fetches results.
-async fn submit(State(hub): Shared, Query(query): Query<Submission>, text: String) -> Response {
+async fn submit(State(hub): Shared, Query(query): Query<Submission>, body: Bytes) -> Response {
     let id = query.id.unwrap_or_else(|| hub.with(|s| format!("http-{}", s.counts.jobs)));
-    let file = format!("job {id}");
-    if let Err(error) = dask_plan::source::parse(&text, &file) {
-        return problem(StatusCode::BAD_REQUEST, error.to_string());
-    }
+    let file = "request body".to_string();
+    let text = check_id(&id).and_then(|()| document(&body, &file));
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, error),
+    };
     match hub.with(|s| s.open(&id, Some(&text), query.priority, false)) {
         Ok(Opened::New(number)) => {
             server::planned(Arc::clone(&hub), number, file, text, query.max_tasks);
@@ -174,6 +175,19 @@ async fn submit(State(hub): Shared, Query(query): Query<Submission>, text: Strin
         Ok(Opened::Known(_)) => Json(json!({"id": id})).into_response(),
         Err(error) => problem(StatusCode::CONFLICT, error),
     }
+}
+
+/// The text of a source document that has no mistake that can be found without its files.
+fn document(body: &[u8], file: &str) -> Result<String, String> {
+    if is_plan(body) {
+        return Err(format!(
+            "{file}: it is a plan, but source documents are taken here; plans are submitted by `dask-runtime submit`"
+        ));
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|e| format!("{file}: neither a plan nor text: byte {} is not UTF-8", e.valid_up_to()))?;
+    dask_plan::source::parse(text, file).map_err(|e| e.to_string())?;
+    Ok(text.into())
 }
 
 #[derive(Deserialize)]
@@ -186,8 +200,4 @@ async fn task(State(hub): Shared, Path(key): Path<String>, Query(which): Query<W
         Ok(explanation) => Json(json!({"key": key, "explanation": explanation})).into_response(),
         Err(error) => problem(StatusCode::NOT_FOUND, error),
     }
-}
-
-fn problem(status: StatusCode, error: String) -> Response {
-    (status, Json(json!({"error": error}))).into_response()
 }

@@ -5,12 +5,13 @@ mod metrics;
 
 use crate::scheduler::Hub;
 use crate::worker::remote::Status;
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -55,6 +56,9 @@ async fn serve(routes: Router, host: &str, port: u16) -> Result<SocketAddr, Stri
     Ok(address)
 }
 
+/// The most bytes of a request's body: a document that is submitted over HTTP is small.
+const MAX_DOCUMENT: usize = 4 << 20;
+
 async fn health() -> &'static str {
     "ok"
 }
@@ -62,10 +66,44 @@ async fn health() -> &'static str {
 /// Refuses requests that a page of another site makes a browser send.
 async fn guard(request: Request, next: Next) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) && foreign(request.headers()) {
-        let text = "requests that change something are not taken from pages of other origins\n";
-        return (StatusCode::FORBIDDEN, text).into_response();
+        let error = "requests that change something are not taken from pages of other origins";
+        return problem(StatusCode::FORBIDDEN, error.into());
     }
-    next.run(request).await
+    errors_as_json(next.run(request).await).await
+}
+
+/// What is wrong with a request.
+fn problem(status: StatusCode, error: String) -> Response {
+    (status, Json(json!({"error": error}))).into_response()
+}
+
+/// Gives the framework's own errors, which are text, the form of ours.
+async fn errors_as_json(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if status.as_u16() < 400 || kind.is_some_and(|k| k == "application/json") {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let error = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            format!(
+                "the request body has more than {MAX_DOCUMENT} bytes; data of this size belong into a file"
+            )
+        }
+        _ => {
+            let text = axum::body::to_bytes(body, MAX_DOCUMENT).await.unwrap_or_default();
+            match String::from_utf8_lossy(&text).trim() {
+                "" => status.to_string(),
+                text => text.into(),
+            }
+        }
+    };
+    head.headers.remove(header::CONTENT_TYPE);
+    head.headers.remove(header::CONTENT_LENGTH);
+    let mut response = problem(status, error);
+    response.headers_mut().extend(head.headers);
+    response
 }
 
 /// Whether the request comes from a page that this server did not serve.

@@ -10,6 +10,32 @@ use dask_plan::plan::Output;
 use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
+/// The most characters of a job's id.
+const MAX_ID: usize = 200;
+
+/// Checks that a job may be called so: ids stand on one line of the terminal, in logs and in addresses of pages.
+///
+/// # Errors
+/// Says why not, and the rule.
+pub fn check_id(id: &str) -> Result<(), String> {
+    let wrong = if id.is_empty() {
+        "is empty"
+    } else if id.chars().count() > MAX_ID {
+        "is too long"
+    } else if id.chars().any(char::is_control) {
+        "holds a control character"
+    } else if id.trim() != id {
+        "begins or ends with a space"
+    } else {
+        return Ok(());
+    };
+    let shown: String = id.chars().take(40).collect();
+    Err(format!(
+        "the job id {shown:?} {wrong}; an id has 1 to {MAX_ID} characters, none of them a control character, and no space \
+         at its ends"
+    ))
+}
+
 /// What a subscriber of a job is told.
 #[derive(Clone, Debug)]
 pub enum JobEvent {
@@ -147,5 +173,27 @@ impl Job {
     /// Whether nothing is left to do for the subscriber.
     pub(super) fn delivered(&self) -> bool {
         self.unsent == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_id;
+
+    #[test]
+    fn ids_are_short_and_of_one_line() {
+        for id in ["a", "17f-00ab", "report 2026/Q1", "größe", &"x".repeat(200)] {
+            assert_eq!(check_id(id), Ok(()), "{id}");
+        }
+        for (id, why) in [
+            ("", "empty"),
+            ("a\nb", "control"),
+            ("\u{1b}[31m", "control"),
+            (" a", "space"),
+            (&"x".repeat(201), "too long"),
+        ] {
+            let said = check_id(id).unwrap_err();
+            assert!(said.contains(why) && said.contains("1 to 200"), "{said}");
+        }
     }
 }

@@ -18,6 +18,6 @@ mod view;
 
 pub use crew::{Joining, Link, WorkerView};
 pub use hub::{Hub, Settings};
-pub use job::{JobEvent, Subscriber};
+pub use job::{JobEvent, Subscriber, check_id};
 pub use state::{Opened, State};
 pub use view::JobView;

@@ -9,6 +9,7 @@ use dask_plan::plan::{Block, Body, Output, Part, Sink, Template, VERSION};
 use dask_plan::program::{FileRef, Instr, Op, Program};
 use dask_plan::source::{self, Document};
 use dask_plan::{DType, Decoder, Described, Limits, expand};
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -87,19 +88,31 @@ pub fn is_plan(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|b| matches!(b, 0x80..=0x8f | 0xde | 0xdf))
 }
 
-/// Plans a source document: describes its files on a worker, then builds and expands.
+/// Plans a source document: describes its files on a worker, builds and expands, and asks a worker whether the Zarr arrays
+/// can be created.
 ///
 /// # Errors
 /// Names file, place, value and fix.
 pub async fn source(hub: &Arc<Hub>, file: String, text: String, max_tasks: u64) -> Result<Vec<Part>, String> {
-    let parse = move || {
-        let document = source::parse(&text, &file).map_err(|e| e.to_string())?;
-        let files = source::files(&document);
-        Ok::<_, String>((document, files))
-    };
-    let (document, files) = apart(parse).await?;
-    let described = describe(hub, files).await?;
-    apart(move || planned(&document, described, max_tasks)).await
+    let parse = move || source::parse(&text, &file).map(Arc::new).map_err(|e| e.to_string());
+    let document = apart(parse).await?;
+    let files = source::files(&document);
+    let ops = files.iter().map(|(_, file)| Op::Describe { file: file.clone() }).collect();
+    let mut described = vec![];
+    for ((array, file), answer) in files.into_iter().zip(ask(hub, ops).await?) {
+        described.push((file, answer.map_err(|e| document.error(&["arrays", &array], e).to_string())?));
+    }
+    let whole = Arc::clone(&document);
+    let parts = apart(move || planned(&whole, described, max_tasks)).await?;
+    let (outputs, ops): (Vec<String>, Vec<Op>) = creates(&parts).into_iter().unzip();
+    let ops = ops.into_iter().map(|op| match op {
+        Op::Create { file, dtype, shape, chunks } => Op::CheckCreate { file, dtype, shape, chunks },
+        other => other,
+    });
+    for (output, answer) in outputs.iter().zip(ask::<()>(hub, ops.collect()).await?) {
+        answer.map_err(|e| document.error(&["outputs", output], e).to_string())?;
+    }
+    Ok(parts)
 }
 
 /// Runs something that takes a while on a thread that may take a while.
@@ -123,21 +136,36 @@ pub fn planned(
     expand(parts, max_tasks).map_err(|e| e.to_string())
 }
 
-/// The task that reads a file's metadata; its result is that JSON, as bytes.
-pub fn describe_program(file: &FileRef) -> Program {
-    Program { inputs: 0, args: 0, body: vec![Instr { op: Op::Describe { file: file.clone() }, of: vec![] }] }
+/// The Zarr outputs of a plan, with the [`Op::Create`] of each.
+pub fn creates(parts: &[Part]) -> Vec<(String, Op)> {
+    let mut ops = HashMap::new();
+    for template in parts.iter().flat_map(|p| &p.templates) {
+        let Body::Program(program) = &template.body;
+        for op in program.body.iter().map(|i| &i.op) {
+            if let Op::Create { file, .. } = op {
+                ops.insert(file.path.as_str(), op);
+            }
+        }
+    }
+    let outputs = parts.iter().flat_map(|p| &p.outputs);
+    let zarr = outputs.filter_map(|o| match &o.to {
+        Sink::Zarr { path } => Some((o.name.clone(), (*ops.get(path.as_str())?).clone())),
+        _ => None,
+    });
+    zarr.collect()
 }
 
-/// Reads the metadata of files where they are: on a worker.
-async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, Described)>, String> {
-    if files.is_empty() {
+/// Asks about files where they are, on a worker: [`Op::Describe`] or [`Op::CheckCreate`]. Each is answered, or it is said
+/// why not.
+async fn ask<T: DeserializeOwned>(hub: &Arc<Hub>, ops: Vec<Op>) -> Result<Vec<Result<T, String>>, String> {
+    if ops.is_empty() {
         return Ok(vec![]);
     }
-    let count = files.len() as u32;
+    let count = ops.len() as u32;
     let part = Part {
         version: VERSION,
         names: vec!["describe".into()],
-        templates: files.iter().map(template).collect(),
+        templates: ops.into_iter().map(template).collect(),
         blocks: (0..count)
             .map(|template| Block {
                 count: 1,
@@ -151,7 +179,7 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
             name: "describe".into(),
             to: Sink::Json { path: None },
             dtype: DType::UInt8,
-            chunks: vec![vec![u64::MAX; files.len()]],
+            chunks: vec![vec![u64::MAX; count as usize]],
             tasks: u32s(0..count),
         }],
         last: true,
@@ -159,10 +187,8 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
     };
     let (send, mut events) = mpsc::unbounded_channel();
     hub.with(|state| {
-        let name = format!("describe-{}", state.counts.jobs_internal);
-        state.counts.jobs_internal += 1;
-        // Numbered, so it is new.
-        if let Ok(Opened::New(job)) = state.open(&name, None, i32::MAX, true) {
+        // Nobody else's jobs are found by this name, so it is new.
+        if let Ok(Opened::New(job)) = state.open("describe", None, i32::MAX, true) {
             state.subscribe(job, Box::new(move |event| send.send(event.clone()).is_ok()));
             state.add_part(job, part);
         }
@@ -173,12 +199,12 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
             JobEvent::Result { task, value: Value::Array(chunk) } => {
                 let chunk = chunk.to_contiguous();
                 let json = serde_json::from_slice(chunk.as_bytes().unwrap_or_default());
-                found.insert(task, json.map_err(|e| format!("a file's description cannot be read: {e}"))?);
+                found.insert(task, json.map_err(|e| format!("a worker's answer cannot be read: {e}"))?);
             }
             JobEvent::Done(_) => {
-                let described =
-                    files.into_iter().zip(0..).filter_map(|(file, n)| Some((file, found.remove(&n)?)));
-                return Ok(described.collect());
+                let answer =
+                    |n| found.remove(&n).ok_or_else(|| "a worker gave no answer about a file".into());
+                return (0..count).map(answer).collect();
             }
             JobEvent::Failed { error, .. } => return Err(error),
             _ => {}
@@ -187,10 +213,7 @@ async fn describe(hub: &Arc<Hub>, files: Vec<FileRef>) -> Result<Vec<(FileRef, D
     Err("the scheduler ended".into())
 }
 
-fn template(file: &FileRef) -> Template {
-    Template {
-        name: format!("describe {}", file.path),
-        body: Body::Program(describe_program(file)),
-        nbytes: 0,
-    }
+fn template(op: Op) -> Template {
+    let program = Program { inputs: 0, args: 0, body: vec![Instr { op, of: vec![] }] };
+    Template { name: "describe".into(), body: Body::Program(program), nbytes: 0 }
 }

@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::crew::{Crew, Joining, Link};
 use super::hub::{Hub, Settings};
-use super::job::{Job, JobEvent, Stage, Subscriber, Wanted};
+use super::job::{Job, JobEvent, Stage, Subscriber, Wanted, check_id};
 use crate::ids::{IdMap, key};
 use crate::net::message::{Failed, Memory, Report};
 use dask_array::Value;
@@ -52,8 +52,6 @@ pub struct Counts {
     pub jobs: u64,
     /// Of which failed.
     pub jobs_failed: u64,
-    /// Jobs of the scheduler itself, which read metadata.
-    pub jobs_internal: u64,
     /// Source documents that are being planned.
     pub planning: u64,
 }
@@ -258,10 +256,10 @@ impl State {
     // --- jobs ---------------------------------------------------------------------------------------------
 
     /// Opens a job, or finds the one of the same id. A job without a `document` gets its plan later; see
-    /// [`State::made_from`] and [`State::same`].
+    /// [`State::made_from`] and [`State::same`]. An `internal` job is the scheduler's own, and nobody finds it by its name.
     ///
     /// # Errors
-    /// When the id belongs to a job of something else.
+    /// When the id is none, or belongs to a job of something else.
     pub fn open(
         &mut self,
         name: &str,
@@ -270,7 +268,10 @@ impl State {
         internal: bool,
     ) -> Result<Opened, String> {
         let content = document.map(Content::document);
-        if let Some(number) = self.names.get(name).copied() {
+        if !internal {
+            check_id(name)?;
+        }
+        if let Some(number) = self.names.get(name).copied().filter(|_| !internal) {
             return match &content {
                 Some(content) => self.same(number, content).map(|()| Opened::Known(number)),
                 None => Ok(Opened::Known(number)),
@@ -281,7 +282,9 @@ impl State {
         job.content = content;
         job.internal = internal;
         self.jobs.insert(id.0, job);
-        self.names.insert(name.into(), id.0);
+        if !internal {
+            self.names.insert(name.into(), id.0);
+        }
         self.counts.jobs += u64::from(!internal);
         self.event(Event::JobOpened { job: id, priority });
         Ok(Opened::New(id.0))
@@ -475,7 +478,9 @@ impl State {
     /// Drops a job that has ended, with its results.
     pub fn forget(&mut self, number: u32) {
         if let Some(job) = self.jobs.remove(&number) {
-            self.names.remove(&job.name);
+            if !job.internal {
+                self.names.remove(&job.name);
+            }
             self.event(Event::JobCancelled { job: job.id });
         }
     }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub threads: usize,
     /// Directories below which tasks read and write files.
     pub data_dirs: Vec<PathBuf>,
+    /// Whose they are, for messages: `worker NAME`; empty in the command that the user typed.
+    pub owner: String,
     /// How long an idle thread looks for work before it sleeps.
     pub spin: Duration,
 }

@@ -174,6 +174,7 @@ async fn session(
         id,
         threads: options.threads,
         data_dirs: options.data_dirs.clone(),
+        owner: format!("worker {}", options.name),
         // Other processes need the cores that a spinning thread would take.
         spin: Duration::ZERO,
     };

@@ -144,6 +144,7 @@ pub(super) struct Shared {
     me: u32,
     threads: usize,
     data_dirs: Vec<PathBuf>,
+    owner: String,
     jobs: IdMap<u32, Job>,
     ready: BinaryHeap<Task>,
     waiting: IdMap<u64, Waiting>,
@@ -177,8 +178,8 @@ pub(super) struct After {
 
 impl Shared {
     pub(super) fn new(settings: &Settings) -> Shared {
-        let Settings { id, threads, data_dirs, .. } = settings.clone();
-        Shared { me: id, threads, data_dirs, ..Shared::default() }
+        let Settings { id, threads, data_dirs, owner, .. } = settings.clone();
+        Shared { me: id, threads, data_dirs, owner, ..Shared::default() }
     }
 
     /// Takes orders in.
@@ -212,11 +213,14 @@ impl Shared {
     }
 
     fn job(&mut self, job: u32) -> &mut Job {
-        let data_dirs = &self.data_dirs;
+        let (data_dirs, owner) = (&self.data_dirs, &self.owner);
         self.jobs.entry(job).or_insert_with(|| {
             let cancelled = Arc::new(AtomicBool::new(false));
-            let context =
-                Arc::new(Context { data_dirs: data_dirs.clone(), cancelled: Arc::clone(&cancelled) });
+            let context = Arc::new(Context {
+                data_dirs: data_dirs.clone(),
+                owner: owner.clone(),
+                cancelled: Arc::clone(&cancelled),
+            });
             Job { classes: vec![], values: IdMap::default(), context, cancelled }
         })
     }

@@ -52,9 +52,7 @@ impl Layout {
         n.zip(extents)
             .and_then(|(n, _)| n.checked_add(self.offset))
             .filter(|&n| n <= isize::MAX as u64 / 2)
-            .ok_or_else(|| {
-                format!("shape {:?} of {} overflows: the header is damaged", self.shape, self.dtype)
-            })
+            .ok_or_else(|| format!("shape {:?} of {} overflows what a file can hold", self.shape, self.dtype))
     }
 
     /// Whether memory can hold the file's bytes as they are.
@@ -85,7 +83,8 @@ pub(super) fn check_len(file: &File, path: &str, layout: &Layout) -> Result<(), 
         return Err(super::error(
             path,
             format!(
-                "is truncated: shape {:?} of {} from byte {} takes {expected} bytes, but the file has {actual}",
+                "is truncated: shape {:?} of {} from byte {} takes {expected} bytes, but the file has \
+                 {actual}; write it again, or correct what is said of it",
                 layout.shape, layout.dtype, layout.offset
             ),
         ));

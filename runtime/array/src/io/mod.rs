@@ -6,7 +6,10 @@ pub mod npy;
 mod path;
 mod raw;
 mod region;
+mod whole;
 mod zarr;
+
+pub use whole::replace;
 
 use crate::chunk::Chunk;
 use crate::run::{Context, Error};
@@ -14,6 +17,7 @@ use crate::value::Value;
 use dask_plan::program::{FileRef, Format, Op};
 use dask_plan::{DType, Described};
 use region::Region;
+use serde_json::json;
 
 /// Where a file may be created: below a data directory, without links that lead out.
 ///
@@ -23,7 +27,7 @@ pub fn output_path(path: &str, context: &Context) -> Result<std::path::PathBuf, 
     path::to_create(path, context).map(|resolved| resolved.path)
 }
 
-/// Runs [`Op::Read`], [`Op::Create`], [`Op::Write`] or [`Op::Describe`].
+/// Runs an operator on files: [`Op::Read`], [`Op::Create`], [`Op::Write`], [`Op::Describe`] or [`Op::CheckCreate`].
 ///
 /// # Errors
 /// [`Error::File`] names the file and what would help; [`Error::Operand`] for operands that do not fit.
@@ -37,8 +41,9 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         }
         Op::Create { file, dtype, shape, chunks } => match file.format {
             Format::Zarr => zarr::create(&file.path, *dtype, shape, chunks, context).map(|()| done),
-            _ => Err(file_error(file, "workers create Zarr arrays only; `.npy` outputs go to the submitter")),
+            _ => Err(file_error(file, "only Zarr arrays are created block by block")),
         },
+        Op::CheckCreate { .. } => Ok(answer(check_create(op, context).map(|()| json!(null)))),
         Op::Write { file, start } => {
             let Some(Value::Array(block)) = operands.into_iter().next() else {
                 return Err(Error::Operand(format!(
@@ -51,18 +56,34 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
             let region = Region::new(&start, shape).map_err(|e| file_error(file, e))?;
             match file.format {
                 Format::Zarr => zarr::write(&file.path, &region, &block, context).map(|()| done),
-                _ => Err(file_error(
-                    file,
-                    "workers write Zarr arrays only; `.npy` outputs go to the submitter",
-                )),
+                _ => Err(file_error(file, "only Zarr arrays are written block by block")),
             }
         }
-        Op::Describe { file } => {
-            let json = serde_json::to_vec(&describe(file, context)?)
-                .map_err(|e| file_error(file, format!("its description cannot be written as JSON: {e}")))?;
-            Ok(Chunk::from_slice(&[json.len()], &json).into())
-        }
+        Op::Describe { file } => Ok(answer(describe(file, context).map(|found| json!(found)))),
         _ => Err(Error::Operand("not an operator on files".into())),
+    }
+}
+
+/// An answer as the bytes of JSON: what was asked for, or why there is none.
+fn answer(found: Result<serde_json::Value, Error>) -> Value {
+    let json = match found {
+        Ok(found) => json!({"Ok": found}),
+        Err(error) => json!({"Err": error.to_string()}),
+    };
+    let json = json.to_string().into_bytes();
+    Chunk::from_slice(&[json.len()], &json).into()
+}
+
+/// Whether an [`Op::Create`] or [`Op::CheckCreate`] would find room for its array; writes nothing.
+///
+/// # Errors
+/// [`Error::File`] when something else is in its place, or the place is outside the data directories.
+pub fn check_create(op: &Op, context: &Context) -> Result<(), Error> {
+    match op {
+        Op::Create { file, dtype, shape, chunks } | Op::CheckCreate { file, dtype, shape, chunks } => {
+            zarr::check_create(&file.path, *dtype, shape, chunks, context)
+        }
+        _ => Err(Error::Operand("creates nothing".into())),
     }
 }
 
@@ -104,22 +125,23 @@ fn error(path: &str, message: impl Into<String>) -> Error {
     Error::File { path: path.to_string(), message: message.into() }
 }
 
-/// What the operating system said about a file, with a remedy where there is one.
 fn io_error(path: &str, doing: &str, e: &std::io::Error) -> Error {
+    error(path, explain(doing, e))
+}
+
+/// What the operating system said about a file, with a remedy where there is one.
+pub fn explain(doing: &str, e: &std::io::Error) -> String {
     use std::io::ErrorKind::*;
-    let message = match e.kind() {
+    match e.kind() {
         StorageFull | QuotaExceeded => {
-            format!(
-                "the disk is full, or a quota is used up ({doing}): free space, or write to another data directory"
-            )
+            format!("the disk is full, or a quota is used up ({doing}): free space, or write elsewhere")
         }
-        PermissionDenied => format!("permission denied ({doing}): the worker's user needs access"),
-        ReadOnlyFilesystem => {
-            format!("the file system is read only ({doing}): write to another data directory")
+        PermissionDenied => {
+            format!("permission denied ({doing}): give access to the user that dask-runtime runs as")
         }
+        ReadOnlyFilesystem => format!("the file system is read only ({doing}): write elsewhere"),
         _ => format!("{doing} failed: {e}"),
-    };
-    error(path, message)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{error, io_error};
 use crate::run::{Context, Error};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// A path that was found to lie below a data directory, links resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +18,7 @@ pub(super) struct Resolved {
 /// # Errors
 /// When it does not exist, or lies outside the data directories.
 pub(super) fn existing(path: &str, context: &Context) -> Result<Resolved, Error> {
+    dask_plan::path::check(path).map_err(|e| error(path, e))?;
     for candidate in candidates(path, context)? {
         match candidate.full.canonicalize() {
             Ok(full) if full.starts_with(&candidate.root) => {
@@ -29,7 +30,7 @@ pub(super) fn existing(path: &str, context: &Context) -> Result<Resolved, Error>
             Err(e) => return Err(io_error(path, "opening it", &e)),
         }
     }
-    Err(error(path, format!("no such file on this worker; looked below {}", list(context))))
+    Err(error(path, format!("no such file; looked below {}", list(context))))
 }
 
 /// Where a file or folder is to be created: in place of one that exists, else in the first data directory.
@@ -37,12 +38,13 @@ pub(super) fn existing(path: &str, context: &Context) -> Result<Resolved, Error>
 /// # Errors
 /// When that would be outside the data directories.
 pub(super) fn to_create(path: &str, context: &Context) -> Result<Resolved, Error> {
+    dask_plan::path::check_output(path).map_err(|e| error(path, e))?;
     let candidates = candidates(path, context)?;
     if let Some(found) = candidates.iter().find(|c| c.full.symlink_metadata().is_ok()) {
         let full = found.full.canonicalize().map_err(|e| io_error(path, "resolving its link", &e))?;
         return below(path, full, &found.root, context);
     }
-    let first = candidates.into_iter().next().ok_or_else(|| error(path, no_dirs()))?;
+    let first = candidates.into_iter().next().ok_or_else(|| error(path, no_dirs(context)))?;
     // Links are resolved in the part that exists; what is below it will be made by us and has none.
     let mut missing = vec![];
     let mut prefix = first.full.as_path();
@@ -51,9 +53,14 @@ pub(super) fn to_create(path: &str, context: &Context) -> Result<Resolved, Error
         missing.push(name);
         prefix = parent;
     }
-    let mut full = prefix.canonicalize().map_err(|e| io_error(path, "resolving its folder", &e))?;
+    let folder = prefix.canonicalize().map_err(|e| io_error(path, "resolving its folder", &e))?;
+    let mut full = folder.clone();
     full.extend(missing.iter().rev());
-    below(path, full, &first.root, context)
+    let found = below(path, full, &first.root, context)?;
+    if !folder.is_dir() {
+        return Err(error(path, format!("{} is not a folder; choose another path", folder.display())));
+    }
+    Ok(found)
 }
 
 /// Whether `path`, which may not exist, still lies below `root` when its links are resolved.
@@ -74,21 +81,9 @@ struct Candidate {
 }
 
 fn candidates(path: &str, context: &Context) -> Result<Vec<Candidate>, Error> {
-    if let Some((scheme, _)) = path.split_once("://") {
-        let what = format!(
-            "paths of the kind {scheme}:// are not supported; only local files are read and written so far"
-        );
-        return Err(error(path, what));
-    }
     let given = Path::new(path);
-    if path.is_empty() || path.contains('\0') {
-        return Err(error(path, "not a path: it is empty or contains a zero byte"));
-    }
-    if given.components().any(|c| c == Component::ParentDir) {
-        return Err(error(path, "`..` is not allowed in paths: name the file from its data directory"));
-    }
     if context.data_dirs.is_empty() {
-        return Err(error(path, no_dirs()));
+        return Err(error(path, no_dirs(context)));
     }
     let mut found = vec![];
     for dir in &context.data_dirs {
@@ -109,20 +104,25 @@ fn candidates(path: &str, context: &Context) -> Result<Vec<Candidate>, Error> {
     Ok(found)
 }
 
-fn no_dirs() -> String {
-    "this worker has no data directory: start it with --data-dir DIR".into()
+fn no_dirs(context: &Context) -> String {
+    format!("there is no data directory; name one by {}", option(context))
 }
 
 fn leaves(context: &Context) -> String {
-    format!(
-        "lies outside the worker's data directories ({}), or a link in it leads out: start the worker with --data-dir \
-         for its folder",
-        list(context)
-    )
+    format!("lies outside {}, or a link in it leads out; name its folder there too", list(context))
 }
 
+/// The data directories, and what names them.
 fn list(context: &Context) -> String {
-    context.data_dirs.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ")
+    let dirs = context.data_dirs.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
+    format!("{dirs} ({})", option(context))
+}
+
+fn option(context: &Context) -> String {
+    match context.owner.as_str() {
+        "" => "--data-dir".into(),
+        owner => format!("--data-dir of {owner}"),
+    }
 }
 
 #[cfg(test)]
@@ -161,12 +161,19 @@ mod tests {
             let text = existing(bad, &context).unwrap_err().to_string();
             assert!(text.contains(hint), "{bad}: {text}");
         }
-        for bad in ["way-out/new.zarr", "way-out", "dangling", "a/../../b", "/tmp-elsewhere/x", "."] {
+        std::fs::write(a.path().join("file"), "").unwrap();
+        for bad in
+            ["file/x.zarr", "way-out/new.zarr", "way-out", "dangling", "a/../../b", "/tmp-elsewhere/x", "."]
+        {
             assert!(to_create(bad, &context).is_err(), "{bad}");
         }
         let new = to_create("deep/er/new.zarr", &context).unwrap();
         assert_eq!(new.path, a.path().canonicalize().unwrap().join("deep/er/new.zarr"));
-        assert!(existing("x.npy", &Context::default()).unwrap_err().to_string().contains("--data-dir"));
+        let of_worker = |data_dirs| Context { data_dirs, owner: "worker a".into(), ..Context::default() };
+        for context in [of_worker(vec![]), of_worker(vec![a.path().into()])] {
+            let text = existing("x.npy", &context).unwrap_err().to_string();
+            assert!(text.contains("--data-dir of worker a"), "{text}");
+        }
         assert!(!stays_below(&new.root, &new.root.join("way-out/c/0")));
         assert!(stays_below(&new.root, &new.root.join("deep/c/0")));
     }

@@ -81,7 +81,9 @@ fn read_all(dir: &Path) -> usize {
         let shape: Vec<usize> = serde_json::from_value(entry["shape"].clone()).unwrap();
         let described = run(&Op::Describe { file: file.clone() }, vec![], &[], &context);
         let described = described.unwrap_or_else(|e| panic!("{e}")).array().unwrap().to_contiguous();
-        let described: Described = serde_json::from_slice(described.as_bytes().unwrap()).unwrap();
+        let described: Result<Described, String> =
+            serde_json::from_slice(described.as_bytes().unwrap()).unwrap();
+        let described = described.unwrap();
         assert_eq!((described.dtype, described.shape.len()), (dtype, shape.len()), "{path}");
         if let Some(chunks) = entry["chunks"].as_array() {
             for (axis, extents) in described.chunks.unwrap().iter().enumerate() {
@@ -222,12 +224,11 @@ fn creating_twice_keeps_what_was_written() {
         assert!(text.contains("remove it, or choose another path"), "{text}");
     }
     std::fs::write(dir.path().join("file"), "").unwrap();
-    assert!(
-        create("file", DType::Int8, &[4], &[2], &context)
-            .unwrap_err()
-            .to_string()
-            .contains("not a Zarr array")
-    );
+    std::fs::create_dir_all(dir.path().join("notes/empty")).unwrap();
+    for foreign in ["file", "notes", "file/x"] {
+        let text = create(foreign, DType::Int8, &[4], &[2], &context).unwrap_err().to_string();
+        assert!(text.contains("choose another path"), "{text}");
+    }
     assert!(create("../x", DType::Int8, &[4], &[2], &context).unwrap_err().to_string().contains("`..`"));
     assert!(create("y", DType::Int8, &[4], &[0], &context).unwrap_err().to_string().contains("[0]"));
     assert!(
@@ -239,6 +240,24 @@ fn creating_twice_keeps_what_was_written() {
             .to_string()
             .contains("rechunk")
     );
+}
+
+#[test]
+fn a_check_says_what_creating_would_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let context = below(dir.path());
+    let check = |path: &str, shape: u64| {
+        let (shape, chunks) = (vec![shape], vec![2]);
+        let op = Op::CheckCreate { file: zarr_file(path), dtype: DType::Int32, shape, chunks };
+        let said = run(&op, vec![], &[], &context).unwrap().array().unwrap().to_contiguous();
+        serde_json::from_slice::<Result<(), String>>(said.as_bytes().unwrap()).unwrap()
+    };
+    assert_eq!(check("deep/x.zarr", 4), Ok(()));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    create("x.zarr", DType::Int32, &[4], &[2], &context).unwrap();
+    assert_eq!(check("x.zarr", 4), Ok(()));
+    assert!(check("x.zarr", 5).unwrap_err().starts_with("x.zarr: exists with shape [4]"));
+    assert!(check(".", 5).unwrap_err().contains("itself"));
 }
 
 #[test]

@@ -78,9 +78,11 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         Op::Tuple => Ok(Value::Tuple(operands)),
         Op::Item(at) => view::item(*at, operands),
 
-        Op::Read { .. } | Op::Create { .. } | Op::Write { .. } | Op::Describe { .. } => {
-            io::run(op, operands, args, context)
-        }
+        Op::Read { .. }
+        | Op::Create { .. }
+        | Op::Write { .. }
+        | Op::Describe { .. }
+        | Op::CheckCreate { .. } => io::run(op, operands, args, context),
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Where

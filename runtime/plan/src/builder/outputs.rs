@@ -2,25 +2,13 @@
 
 use super::gather::{identity, range_pieces};
 use super::node::{Kind, Map, Params, Piece};
-use super::{Array, Builder, Result, Wanted, err, extent};
+use super::{Array, BuildError, Builder, Result, Wanted, extent};
 use crate::plan::{PRINTED_EDGE, PRINTED_WHOLE, Sink};
 use crate::program::{FileRef, Format, Op};
 use std::collections::{HashMap, HashSet};
 
-/// Refuses paths that are wrong wherever they are: what a file system says of the others shows later.
 fn check_path(path: &str) -> Result<()> {
-    if path.is_empty() || path.contains('\0') {
-        return err!(
-            "the path {path:?} is empty or contains a zero byte; name a file below the data directories"
-        );
-    }
-    if let Some((scheme, _)) = path.split_once("://") {
-        return err!("the path {path:?} is of the kind {scheme}://, but only local files are written so far");
-    }
-    if std::path::Path::new(path).components().any(|c| c == std::path::Component::ParentDir) {
-        return err!("the path {path:?} leaves its folder by `..`; name a file below the data directories");
-    }
-    Ok(())
+    crate::path::check_output(path).map_err(|e| BuildError(format!("{path:?}: {e}")))
 }
 
 impl Builder {

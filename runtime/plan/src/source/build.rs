@@ -3,35 +3,57 @@
 use super::document::{Definition, Document, Target};
 use super::error::SourceError;
 use super::resolve::{Resolved, resolve};
-use super::sources::{ByteOrder, FileSource, Generator, Order, RawSource, Source};
+use super::sources::{ByteOrder, Generator, Order, RawSource, Source};
 use crate::builder::{Array, AxisChunks, Builder, ChunkSpec};
 use crate::chunking::Chunks;
 use crate::described::Described;
 use crate::dtype::{DType, Kind};
 use crate::formula::{self, Nest, Number, Scope, Value, creation};
+use crate::path;
 use crate::plan::Part;
 use crate::program::{Draw, FileRef, Format, Rng};
 use std::cell::Cell;
 use std::collections::HashMap;
 
-/// The files that must be described before [`build`] can make a plan, each once.
-pub fn files(document: &Document) -> Vec<FileRef> {
-    let mut files = vec![];
-    for (_, definition) in &document.arrays.0 {
-        let file = match definition {
-            Definition::Source(Source::Npy(file)) => file_ref(file, Format::Npy),
-            Definition::Source(Source::Zarr(file)) => file_ref(file, Format::Zarr),
-            _ => continue,
-        };
-        if !files.contains(&file) {
-            files.push(file);
+/// The files that must be described before [`build`] can make a plan, each once, with the array that reads it.
+pub fn files(document: &Document) -> Vec<(String, FileRef)> {
+    let mut files: Vec<(String, FileRef)> = vec![];
+    for (name, definition) in &document.arrays.0 {
+        // What is wrong with a path or a size was found when the document was parsed.
+        if let Definition::Source(source) = definition
+            && let Ok(Some(file)) = file(source)
+            && !files.iter().any(|(_, known)| *known == file)
+        {
+            files.push((name.clone(), file));
         }
     }
     files
 }
 
-fn file_ref(file: &FileSource, format: Format) -> FileRef {
-    FileRef { path: file.path.clone(), format }
+/// The file that a source reads, if it reads one.
+pub(super) fn file(source: &Source) -> Result<Option<FileRef>, String> {
+    let (path, format) = match source {
+        Source::Npy(file) => (&file.path, Format::Npy),
+        Source::Zarr(file) => (&file.path, Format::Zarr),
+        Source::Raw(raw) => (&raw.path, raw_format(raw)?),
+        _ => return Ok(None),
+    };
+    path::check(path).map_err(|e| format!("{path:?}: {e}"))?;
+    Ok(Some(FileRef { path: path.clone(), format }))
+}
+
+fn raw_format(raw: &RawSource) -> Result<Format, String> {
+    let bytes = creation::check_size(&raw.shape.0, raw.dtype)?;
+    if bytes.checked_add(raw.offset).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(format!("offset {} plus {bytes} bytes is more than a file holds", raw.offset));
+    }
+    Ok(Format::Raw {
+        dtype: raw.dtype,
+        shape: raw.shape.0.clone(),
+        offset: raw.offset,
+        fortran: raw.order == Order::F,
+        big_endian: raw.byteorder == ByteOrder::Big,
+    })
 }
 
 /// The plan of a document whose files are described. Plans of more than `max_tasks` tasks are refused before they
@@ -177,9 +199,8 @@ fn make(
             let chunks = d.chunks.spec(literal.shape.len())?;
             creation::literal(build, literal, Some(&chunks))
         }
-        Source::Npy(file) => read(build, file, Format::Npy, described),
-        Source::Zarr(file) => read(build, file, Format::Zarr, described),
-        Source::Raw(raw) => read_raw(build, raw),
+        Source::Npy(f) | Source::Zarr(f) => read(build, source, f.chunks.as_ref(), described),
+        Source::Raw(raw) => read(build, source, Some(&raw.chunks), described),
     }
 }
 
@@ -224,14 +245,13 @@ fn rng(seed: u64, generator: Generator) -> Result<Rng, String> {
 
 fn read(
     build: &mut Builder,
-    source: &FileSource,
-    format: Format,
+    source: &Source,
+    chunks: Option<&Chunks>,
     described: &HashMap<FileRef, Described>,
 ) -> Result<Array, String> {
-    check_path(&source.path)?;
-    let file = file_ref(source, format);
+    let file = file(source)?.ok_or("it reads no file")?;
     let found = described.get(&file).ok_or_else(|| format!("{:?} has not been described", file.path))?;
-    let chunks = match (&source.chunks, &found.chunks) {
+    let chunks = match (chunks, &found.chunks) {
         (Some(chunks), _) => chunks.spec(found.shape.len())?,
         (None, Some(stored)) => {
             ChunkSpec::Each(stored.iter().map(|sizes| AxisChunks::Sizes(sizes.clone())).collect())
@@ -240,31 +260,4 @@ fn read(
     };
     let chunks = creation::grid(&chunks, &found.shape, found.dtype)?;
     build.read(file, found.dtype, chunks).map_err(|e| e.0)
-}
-
-fn read_raw(build: &mut Builder, raw: &RawSource) -> Result<Array, String> {
-    check_path(&raw.path)?;
-    let chunks = creation::grid(&raw.chunks.spec(raw.shape.0.len())?, &raw.shape.0, raw.dtype)?;
-    let bytes = creation::check_size(&raw.shape.0, raw.dtype)?;
-    if bytes.checked_add(raw.offset).is_none_or(|end| end > i64::MAX as u64) {
-        return Err(format!("offset {} plus {bytes} bytes is more than a file holds", raw.offset));
-    }
-    let format = Format::Raw {
-        dtype: raw.dtype,
-        shape: raw.shape.0.clone(),
-        offset: raw.offset,
-        fortran: raw.order == Order::F,
-        big_endian: raw.byteorder == ByteOrder::Big,
-    };
-    build.read(FileRef { path: raw.path.clone(), format }, raw.dtype, chunks).map_err(|e| e.0)
-}
-
-fn check_path(path: &str) -> Result<(), String> {
-    if path.is_empty() {
-        return Err("the path is empty".into());
-    }
-    if path.contains('\0') {
-        return Err("the path holds a zero byte".into());
-    }
-    Ok(())
 }

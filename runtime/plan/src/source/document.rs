@@ -131,8 +131,8 @@ fn check_version(text: &str, file: &str) -> Result<(), SourceError> {
 }
 
 impl Document {
-    /// A mistake at a path of keys.
-    pub(super) fn error(&self, path: &[&str], message: impl Into<String>) -> SourceError {
+    /// A mistake at a path of keys, such as `["arrays", "x"]`: one that shows only where the files are, say.
+    pub fn error(&self, path: &[&str], message: impl Into<String>) -> SourceError {
         self.place(path, SourceError::new(&self.origin.file, message))
     }
 

@@ -1,8 +1,9 @@
 //! Names: which array needs which, and that all of them are there.
 
+use super::build;
 use super::document::{Definition, Document, Target};
 use super::error::SourceError;
-use super::sources::Source;
+use super::sources::{FileSource, RawSource, Source};
 use crate::formula::{self, Expr, FormulaError, Function};
 use crate::names::{self, did_you_mean, shorten};
 use std::collections::HashMap;
@@ -218,11 +219,17 @@ fn outputs(document: &Document, places: &HashMap<&str, usize>) -> Result<(), Sou
             "nothing is asked for; write what to do with which array, such as `total: print`",
         ));
     }
-    // Files that are read or written, and by what.
+    // Files that are read or written, and by what. What is wrong with a path shows here, before it is looked for.
     let mut files: HashMap<(&str, &str), String> = HashMap::new();
     for (name, definition) in &document.arrays.0 {
-        let Definition::Source(Source::Npy(file) | Source::Zarr(file)) = definition else { continue };
-        files.insert(("workers", &file.path), format!("read by `{name}`"));
+        let Definition::Source(source) = definition else { continue };
+        build::file(source).map_err(|e| document.error(&["arrays", name], e))?;
+        if let Source::Npy(FileSource { path, .. })
+        | Source::Zarr(FileSource { path, .. })
+        | Source::Raw(RawSource { path, .. }) = source
+        {
+            files.insert(("workers", path), format!("read by `{name}`"));
+        }
     }
     for (name, targets) in &document.outputs.0 {
         let path = ["outputs", name.as_str()];
@@ -236,9 +243,7 @@ fn outputs(document: &Document, places: &HashMap<&str, usize>) -> Result<(), Sou
                 Target::Json(Some(file)) | Target::Npy(file) => ("submitter", file),
                 Target::Zarr(file) => ("workers", file),
             };
-            if file.is_empty() {
-                return Err(document.error(&path, "the path is empty"));
-            }
+            crate::path::check_output(file).map_err(|e| document.error(&path, format!("{file:?}: {e}")))?;
             if let Some(other) = files.insert((side, file), format!("written for `{name}`")) {
                 return Err(document.error(&path, format!("{:?} is {other} too", shorten(file))));
             }

@@ -40,6 +40,10 @@ impl Writer {
         let nbytes = extents.and_then(|s| checked_nbytes(&s, dtype));
         let nbytes =
             nbytes.ok_or_else(|| error(&name, format!("shape {shape:?} of {dtype} is too large")))?;
+        // Renaming would put a file in place of a device.
+        if path.exists() && !path.is_file() {
+            return Err(error(&name, "exists and is not a regular file; choose another path"));
+        }
         let file_name = path.file_name().ok_or_else(|| error(&name, "names no file"))?;
         let unique = format!(".{}-{}.partial", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut temporary = file_name.to_os_string();
@@ -182,5 +186,6 @@ mod tests {
         assert!(writer.finish().unwrap_err().to_string().contains("2 elements were never written"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(Writer::create(&path, DType::Int64, &[u64::MAX]).is_err());
+        assert!(Writer::create(Path::new("/dev/null"), DType::Int64, &[1]).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::metadata::{self, Metadata};
 use super::{array_error, error, io_error, open};
-use crate::io::path;
+use crate::io::path::{self, Resolved};
 use crate::run::{Context, Error};
 use dask_plan::DType;
 use serde_json::{Value, json};
@@ -22,6 +22,33 @@ pub(crate) fn create(
     chunks: &[u64],
     context: &Context,
 ) -> Result<(), Error> {
+    let Some((at, json)) = place(path, dtype, shape, chunks, context)? else { return Ok(()) };
+    std::fs::create_dir_all(&at.path).map_err(|e| io_error(path, "creating its folder", &e))?;
+    let parsed = serde_json::from_value(json).map(ArrayMetadata::V3);
+    let parsed = parsed.map_err(|e| error(path, format!("metadata cannot be made: {e}")))?;
+    let array = open::array(&at, parsed).map_err(|e| error(path, e))?;
+    array.store_metadata().map_err(|e| array_error(path, "writing its metadata", &ArrayError::from(e)))
+}
+
+/// Whether [`create`] would refuse, without writing anything.
+pub(crate) fn check_create(
+    path: &str,
+    dtype: DType,
+    shape: &[u64],
+    chunks: &[u64],
+    context: &Context,
+) -> Result<(), Error> {
+    place(path, dtype, shape, chunks, context).map(drop)
+}
+
+/// Where an array is to be made and its metadata; `None` when it is there already.
+fn place(
+    path: &str,
+    dtype: DType,
+    shape: &[u64],
+    chunks: &[u64],
+    context: &Context,
+) -> Result<Option<(Resolved, Value)>, Error> {
     // An axis without elements still needs a chunk extent.
     let chunks: Vec<u64> =
         shape.iter().zip(chunks).map(|(&n, &c)| if n == 0 && c == 0 { 1 } else { c }).collect();
@@ -34,14 +61,14 @@ pub(crate) fn create(
         return Err(error(path, message));
     }
     let at = path::to_create(path, context)?;
-    if at.path.symlink_metadata().is_ok() && !is_empty_dir(&at.path) {
-        return same(path, &open::open(path, context)?.metadata, &wanted);
+    if at.path.symlink_metadata().is_err() || is_empty_dir(&at.path) {
+        return Ok(Some((at, json)));
     }
-    std::fs::create_dir_all(&at.path).map_err(|e| io_error(path, "creating its folder", &e))?;
-    let parsed = serde_json::from_value(json).map(ArrayMetadata::V3);
-    let parsed = parsed.map_err(|e| error(path, format!("metadata cannot be made: {e}")))?;
-    let array = open::array(&at, parsed).map_err(|e| error(path, e))?;
-    array.store_metadata().map_err(|e| array_error(path, "writing its metadata", &ArrayError::from(e)))
+    if !open::has_metadata(&at.path) {
+        let what = if at.path.is_dir() { "a folder that is not a Zarr array" } else { "not a Zarr array" };
+        return Err(error(path, format!("exists and is {what}: remove it, or choose another path")));
+    }
+    same(path, &open::open(path, context)?.metadata, &wanted).map(|()| None)
 }
 
 fn is_empty_dir(dir: &std::path::Path) -> bool {

@@ -8,7 +8,7 @@ mod metadata;
 mod open;
 mod store;
 
-pub(super) use create::create;
+pub(super) use create::{check_create, create};
 
 use super::region::Region;
 use super::{error, io_error};

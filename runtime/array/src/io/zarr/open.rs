@@ -64,6 +64,11 @@ pub(super) fn open(path: &str, context: &Context) -> Result<Arc<Opened>, Error> 
     Ok(opened)
 }
 
+/// Whether a folder has an array's or a group's metadata.
+pub(super) fn has_metadata(dir: &Path) -> bool {
+    stamp(dir).is_some()
+}
+
 fn stamp(dir: &Path) -> Option<Stamp> {
     [(3, "zarr.json"), (2, ".zarray")].into_iter().find_map(|(version, name)| {
         let m = fs::metadata(dir.join(name)).ok().filter(fs::Metadata::is_file)?;

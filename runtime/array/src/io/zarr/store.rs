@@ -4,12 +4,12 @@
 //! of the data directory.
 
 use crate::io::path::stays_below;
+use crate::io::whole;
 use std::fs::File;
-use std::io::{Error, ErrorKind, Write};
+use std::io::{Error, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator, InvalidByteRangeError};
 use zarrs::storage::{
     Bytes, MaybeBytes, MaybeBytesIterator, OffsetBytesIterator, ReadableStorageTraits, StorageError,
@@ -53,29 +53,16 @@ impl LocalStore {
         Ok(Some((File::open(path).map_err(storage_error)?, metadata.len())))
     }
 
-    /// Writes a file under another name, then gives it its own: readers see all of it or nothing.
+    /// Writes a chunk whole, in a folder that is made when it is missing.
     fn replace(&self, key: &StoreKey, value: &[u8]) -> Result<(), Error> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let path = self.path(key).map_err(|e| Error::new(ErrorKind::InvalidInput, e.to_string()))?;
-        let temporary = path.with_added_extension(format!(
-            "{}-{}.partial",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        ));
-        let create = || std::fs::OpenOptions::new().write(true).create_new(true).open(&temporary);
-        let mut file = match create() {
+        match whole::write(&path, value) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 std::fs::create_dir_all(path.parent().unwrap_or(&self.dir))?;
-                create()?
+                whole::write(&path, value)
             }
-            other => other?,
-        };
-        let written = file.write_all(value).and_then(|()| std::fs::rename(&temporary, &path));
-        if written.is_err() {
-            // The first error counts; a file that cannot be removed is left.
-            let _ = std::fs::remove_file(&temporary);
+            other => other,
         }
-        written
     }
 }
 
