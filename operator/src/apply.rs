@@ -73,6 +73,15 @@ impl Context {
             Err(Error::Kube(kube::Error::Api(status))) if matches!(status.code, 403 | 422) => {
                 Ok(Some(refusal(action, status.code, &status.message)))
             }
+            Err(Error::NameTaken { kind, name, is_going }) => {
+                let fix = if is_going {
+                    "it goes, and is waited for"
+                } else {
+                    "delete it, or choose another metadata.name"
+                };
+                let message = format!("there is another {kind} {name} that is not this object's; {fix}");
+                Ok(Some(Failure { reason: "NameTaken", message, is_final: false }))
+            }
             Err(error) => Err(error),
         }
     }
@@ -100,12 +109,38 @@ impl Context {
                 self.caches.answer(kind, object);
                 Ok(())
             }
-            Err(error) if is_code(&error, 409) => {
-                Err(Error::Conflict(format!("{} {} is there already", kind.name(), body["metadata"]["name"])))
-            }
+            Err(error) if is_code(&error, 409) => Err(self.find(kind, namespace, body).await?),
             // The namespace goes, and with it all that is in it.
             Err(error) if is_code(&error, 404) || is_ending(&error) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at the object that has a name already under which one was to be made: this owner's own, which a stale look has
+    /// missed, or another one, which has to go first.
+    async fn find(&self, kind: Kind, namespace: &str, body: &Value) -> Result<Error, Error> {
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        let Some(object) = self.get(kind, namespace, name).await? else {
+            return Ok(Error::Conflict(format!("{} {name} was there a moment ago", kind.name())));
+        };
+        let owner = |o: &Value| {
+            let owners = o["metadata"]["ownerReferences"].as_array();
+            owners.into_iter().flatten().find(|o| o["controller"] == true).map(|o| o["uid"].clone())
+        };
+        if owner(&object) == owner(body) {
+            self.caches.answer(kind, object);
+            return Ok(Error::Conflict(format!("{} {name} is there already", kind.name())));
+        }
+        let is_going = object["metadata"]["deletionTimestamp"].is_string();
+        Ok(Error::NameTaken { kind: kind.name(), name: name.into(), is_going })
+    }
+
+    async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+        let request = Request::new(kind.path(namespace)).get(name, &kube::api::GetParams::default());
+        match self.client.request::<Value>(request.map_err(kube::Error::BuildRequest)?).await {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -149,16 +184,8 @@ impl Context {
         uid: &str,
         parts: &[(&str, Value)],
     ) -> Result<(), Error> {
-        let path = kind.path(namespace);
-        let request = Request::new(&path)
-            .get(name, &kube::api::GetParams::default())
-            .map_err(kube::Error::BuildRequest)?;
-        let mut object = match self.client.request::<Value>(request).await {
-            Ok(object) => object,
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                return Err(Error::Conflict(format!("{} {name} is gone", kind.name())));
-            }
-            Err(error) => return Err(error.into()),
+        let Some(mut object) = self.get(kind, namespace, name).await? else {
+            return Err(Error::Conflict(format!("{} {name} is gone", kind.name())));
         };
         if object["metadata"]["uid"] != uid {
             return Err(Error::Conflict(format!("{} {name} is another one", kind.name())));
@@ -170,7 +197,8 @@ impl Context {
             object["metadata"]["annotations"][GENERATION] = json!(expected.to_string());
         }
         let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
-        let request = Request::new(&path).replace(name, &params, object.to_string().into_bytes());
+        let request =
+            Request::new(kind.path(namespace)).replace(name, &params, object.to_string().into_bytes());
         let object = match self.send(request).await {
             Ok(object) => object,
             Err(error) if is_code(&error, 409) || is_code(&error, 404) => {

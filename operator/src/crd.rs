@@ -10,6 +10,56 @@ use serde_json::{Map, Value, json};
 /// Bytes that a definition may take as compact JSON.
 pub const LARGEST: usize = 200_000;
 
+const KEYWORD: &str = "x-kubernetes-validations";
+
+/// What the API server refuses by itself, in CEL: kind, place below `spec`, rule and message. Only our own scalars are
+/// judged; all else is judged when an object is reconciled.
+const RULES: &[(&str, &str, &str, &str)] = &[
+    (
+        "daskautoscalers",
+        "",
+        "!has(self.maximum) || self.minimum <= self.maximum",
+        "minimum must not be more than maximum",
+    ),
+    (
+        "daskjobs",
+        "",
+        "has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)",
+        "managedBy cannot be changed; delete the job and create it anew",
+    ),
+    ("daskjobs", "", "has(self.job)", "job must be there, with a graph or the spec of a pod"),
+    (
+        "daskjobs",
+        "/properties/job",
+        "has(self.spec) != has(self.graph)",
+        "exactly one of spec (a pod) and graph must be there",
+    ),
+    (
+        "daskjobs",
+        "/properties/job/properties/graph",
+        "[has(self.inline), has(self.configMapKeyRef), has(self.volume)].filter(x, x).size() == 1",
+        "exactly one of inline, configMapKeyRef and volume must be there",
+    ),
+    (
+        "daskjobs",
+        "/properties/job/properties/graph/properties/inline",
+        "size(self) <= 131072",
+        "a graph of more than 128 KiB goes into a ConfigMap, which configMapKeyRef names",
+    ),
+    (
+        "daskworkergroups",
+        "/properties/cluster",
+        "size(self) > 0 && size(self) <= 53",
+        "cluster must name a DaskCluster: 1 to 53 characters",
+    ),
+    (
+        "daskautoscalers",
+        "/properties/cluster",
+        "size(self) > 0 && size(self) <= 53",
+        "cluster must name a DaskCluster: 1 to 53 characters",
+    ),
+];
+
 /// All definitions, with the names of their files in `crds/`.
 pub fn all() -> Vec<(String, Value)> {
     let definitions = [
@@ -20,6 +70,16 @@ pub fn all() -> Vec<(String, Value)> {
     ];
     let file = |mut definition: Value| {
         let name = definition["spec"]["names"]["plural"].as_str().unwrap_or_default().to_string();
+        let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+        for (kind, place, rule, message) in RULES {
+            let place = definition.pointer_mut(&format!("{schema}{place}")).filter(|_| *kind == name);
+            if let Some(rules) =
+                place.and_then(Value::as_object_mut).map(|s| s.entry(KEYWORD).or_insert_with(|| json!([])))
+                && let Some(rules) = rules.as_array_mut()
+            {
+                rules.push(json!({"rule": rule, "message": message}));
+            }
+        }
         for version in definition["spec"]["versions"].as_array_mut().into_iter().flatten() {
             polish(&mut version["schema"]["openAPIV3Schema"]);
         }
@@ -40,6 +100,12 @@ pub fn yaml(definition: &Value) -> Result<String, serde_yaml::Error> {
 fn polish(schema: &mut Value) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (name, property) in properties.iter_mut() {
+        // What is left out stays so in the object that is stored, but for numbers that other tools read there.
+        if let Some(object) =
+            property.as_object_mut().filter(|p| p.get("default").is_some_and(Value::is_object))
+        {
+            object.remove("default");
+        }
         // Ours are named; whatever else has a description of its own is documented by us.
         if is_foreign(name, property) {
             slim(property);

@@ -37,6 +37,8 @@ struct Entry {
     failures: u32,
     /// When it may be looked at again.
     rests_until: Option<Instant>,
+    /// The generation of its spec.
+    generation: Option<i64>,
 }
 
 impl Queue {
@@ -47,6 +49,21 @@ impl Queue {
     /// Asks for a look at an object.
     pub fn add(&self, key: Key) {
         self.add_at(key, Instant::now());
+    }
+
+    /// Asks for a look at an object of this generation. A new spec is a new start: it does not wait for what the old one
+    /// has failed at.
+    pub fn add_generation(&self, key: Key, generation: Option<i64>) {
+        let mut inner = self.lock();
+        let entry = inner.entries.entry(key.clone()).or_default();
+        if entry.generation != generation {
+            entry.generation = generation;
+            entry.failures = 0;
+            entry.rests_until = None;
+        }
+        inner.add(key, Instant::now());
+        drop(inner);
+        self.wake.notify_one();
     }
 
     /// Asks for a look at an object at a time, or earlier.
@@ -196,6 +213,20 @@ mod tests {
         queue.done(&key("a"), false, Some(Duration::from_secs(3600)));
         queue.add(key("a"));
         assert_eq!(queue.next().await, key("a"), "an event comes before the time that was set");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_spec_is_a_new_start() {
+        let queue = Queue::default();
+        for generation in [1, 1, 2] {
+            queue.add_generation(key("a"), Some(generation));
+            let before = Instant::now();
+            queue.next().await;
+            let waited = Instant::now() - before;
+            let wait = queue.done(&key("a"), true, None);
+            assert_eq!(wait, Some(FIRST_BACKOFF * if waited.is_zero() { 1 } else { 2 }));
+            assert_eq!(waited.is_zero(), generation == 2 || wait == Some(FIRST_BACKOFF));
+        }
     }
 
     #[tokio::test(start_paused = true)]

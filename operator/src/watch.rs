@@ -164,7 +164,7 @@ fn concerned(ctx: &Context, kind: Kind, meta: &ObjectMeta, cluster: Option<&str>
     let namespace = meta.namespace.as_deref().unwrap_or_default();
     let add = |kind: Kind, name: &str| ctx.queue.add(Key::new(kind, namespace, name));
     if matches!(kind, Kind::Cluster | Kind::Group | Kind::Job | Kind::Autoscaler) {
-        ctx.queue.add(key_of(kind, meta));
+        ctx.queue.add_generation(key_of(kind, meta), meta.generation);
     }
     for owner in meta.owner_references.iter().flatten() {
         match owner.kind.as_str() {

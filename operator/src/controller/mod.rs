@@ -44,6 +44,16 @@ pub enum Error {
     /// What was decided on has changed meanwhile.
     #[error("it has changed meanwhile: {0}")]
     Conflict(String),
+    /// A child's name is another object's.
+    #[error("there is another {kind} {name}")]
+    NameTaken {
+        /// Kind of both.
+        kind: &'static str,
+        /// Name of both.
+        name: String,
+        /// Whether the other one's deletion was asked for.
+        is_going: bool,
+    },
     /// Another replica of the operator may lead by now.
     #[error("this replica does not lead")]
     NotLeader,

@@ -3,7 +3,7 @@
 use super::desired::{Deployed, deployed, scaled_to_zero};
 use super::{Refusal, Seen};
 use crate::api::{DaskClusterStatus, DaskWorkerGroup, Engine};
-use crate::children::annotation;
+use crate::children::{Service, annotation, controller_uid};
 use crate::conditions::{Conditions, is_true};
 use crate::controller::Failure;
 use crate::metadata::selector_text;
@@ -101,7 +101,9 @@ pub(super) fn status(seen: &Seen, failure: Option<&Failure>, settings: &Settings
 
 /// Clients of the old operator wait for Running, which comes with the Service's address, not with the scheduler.
 fn phase(seen: &Seen, failure: Option<&Failure>) -> &'static str {
-    let Some(service) = &seen.service else {
+    let ours =
+        |s: &&std::sync::Arc<Service>| controller_uid(&s.metadata) == seen.cluster.metadata.uid.as_deref();
+    let Some(service) = seen.service.as_ref().filter(ours) else {
         return if failure.is_some_and(|f| f.is_final) { "Error" } else { "Created" };
     };
     let is_balanced = service.spec.get("type").and_then(Value::as_str) == Some("LoadBalancer");

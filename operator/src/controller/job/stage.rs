@@ -123,6 +123,10 @@ fn attempt(seen: &Seen, started: Option<Timestamp>) -> Stage {
             None => Stage::Starting,
         };
     };
+    // It goes since before the job was resumed; the next one comes when its name is free.
+    if runner.is_terminating() && started.is_none() {
+        return Stage::Starting;
+    }
     let at = ended_at(runner).unwrap_or(seen.now.0);
     match runner.phase() {
         "Succeeded" => Stage::Ended {
