@@ -4,6 +4,8 @@ mod desired;
 mod observe;
 mod stage;
 mod status;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use desired::{cluster_body, graph_body, runner_body};

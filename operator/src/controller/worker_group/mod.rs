@@ -3,6 +3,8 @@
 mod desired;
 mod observe;
 mod status;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use desired::{budget_body, worker_body};
