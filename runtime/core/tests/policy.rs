@@ -14,6 +14,7 @@ struct Lab {
     orders: VecDeque<(WorkerId, Compute, Vec<Input>)>,
     recalls: Vec<(WorkerId, Vec<TaskId>)>,
     fetches: Vec<(WorkerId, Input)>,
+    frees: Vec<(WorkerId, TaskId)>,
     tell: Vec<Tell>,
     most_stored: u64,
 }
@@ -50,6 +51,7 @@ impl Lab {
             orders: VecDeque::new(),
             recalls: vec![],
             fetches: vec![],
+            frees: vec![],
             tell: vec![],
             most_stored: 0,
         };
@@ -67,6 +69,7 @@ impl Lab {
             if !o.recall.is_empty() {
                 self.recalls.push((o.worker, o.recall.clone()));
             }
+            self.frees.extend(o.free.iter().map(|t| (o.worker, *t)));
             self.fetches.extend(o.fetch.iter().map(|i| (o.worker, *i)));
         }
         self.tell.append(&mut self.actions.tell);
@@ -455,6 +458,30 @@ fn a_retiring_worker_hands_over_what_only_it_holds() {
     assert!(lab.tell.contains(&moved), "the client hears of the new place");
     lab.on(Event::WorkerLost { worker: WorkerId(0) });
     assert!(lab.orders.is_empty(), "nothing is computed again");
+}
+
+#[test]
+fn a_copy_that_comes_late_is_not_freed_under_the_run_that_replaces_it() {
+    for fails in [false, true] {
+        let mut lab = Lab::new([info(0)]);
+        let job = lab.job(vec![Class { retries: 1, ..class("f") }], vec![roots(1)], &[0]);
+        lab.run(8, MS);
+        lab.on(Event::WorkerJoined(info(1)));
+        lab.on(Event::Retire { worker: WorkerId(0) });
+        lab.on(Event::WorkerLost { worker: WorkerId(0) });
+        let (worker, task) = (WorkerId(1), TaskId { job, local: 0 });
+        assert!(lab.fetches.len() == 1 && lab.orders.len() == 1, "it copies and computes at once");
+        lab.on(Event::ReplicaLanded { worker, tasks: vec![task] });
+        assert_eq!(lab.frees, [], "the worker may have computed it already");
+        if fails {
+            lab.orders.clear();
+            lab.on(Event::Failed { worker, task, error: "no".into(), retryable: true });
+            assert_eq!(lab.frees, [(worker, task)], "nothing else would free the copy");
+            lab.frees.clear();
+        }
+        lab.run(8, MS);
+        assert!(lab.frees.is_empty() && lab.core.holders(task) == [worker]);
+    }
 }
 
 #[test]
