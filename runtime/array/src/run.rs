@@ -171,7 +171,7 @@ impl Scope<'_> {
             operands.iter().for_each(|&o| self.graph.release(o));
             return Ok(());
         }
-        if lower::is_view(op)
+        if op.is_view()
             && let [x] = of
         {
             let x = self.node(op, *x)?;
@@ -188,7 +188,7 @@ impl Scope<'_> {
             self.graph.release(x);
             return Ok(());
         }
-        let value = if reduce::is_fused(op)
+        let value = if op.is_streamed()
             && let [x] = of
         {
             let x = self.node(op, *x)?;
