@@ -286,7 +286,7 @@ fn a_task_larger_than_every_worker_fails_by_name() {
     let mut lab = Lab::new([limited(0, 1000), limited(1, 500)]);
     let huge = Class { nbytes: 900, ..class("huge") };
     lab.job(vec![huge], vec![roots(1)], &[]);
-    let reason = Reason::TooLarge { needed: 900, result: 900, inputs: 0, largest: 800 };
+    let reason = Reason::TooLarge { needed: 900, result: 900, scratch: 0, inputs: 0, largest: 800 };
     assert_eq!(lab.failure().reason, reason);
     assert_eq!(lab.failure().class, "huge");
 }

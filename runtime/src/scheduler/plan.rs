@@ -192,5 +192,6 @@ fn template(file: &FileRef) -> Template {
         name: format!("describe {}", file.path),
         body: Body::Program(describe_program(file)),
         nbytes: 0,
+        scratch: 0,
     }
 }

@@ -464,22 +464,24 @@ impl World {
         }
     }
 
-    /// What a worker really stores never passes 0.80 of its limit.
+    /// What a worker really stores, and what its runs take, never passes 0.80 of its limit.
     fn check_memory(&self, id: WorkerId) {
         let w = &self.workers[&id];
         if w.info.memory_limit == 0 {
             return;
         }
-        let size = |t: &TaskId| {
+        let class = |t: &TaskId| {
             let plan = &self.jobs[t.job.0 as usize].plan;
-            plan.classes[plan.tasks[t.local as usize].0 as usize].nbytes
+            &plan.classes[plan.tasks[t.local as usize].0 as usize]
         };
-        let mut all: BTreeSet<TaskId> = w.store.keys().copied().collect();
-        all.extend(w.running.iter().map(|(h, _)| h.order.task));
         // Word of a closed job may be under way.
-        all.retain(|t| !self.jobs[t.job.0 as usize].closed);
-        let used: u64 = all.iter().map(size).sum();
-        assert!(used <= w.info.memory_limit * 4 / 5, "worker {id:?} stores {used} bytes at {}", self.now);
+        let is_open = |t: &TaskId| !self.jobs[t.job.0 as usize].closed;
+        let running: BTreeSet<TaskId> = w.running.iter().map(|(h, _)| h.order.task).filter(is_open).collect();
+        let mut all: BTreeSet<TaskId> = w.store.keys().copied().filter(is_open).collect();
+        all.extend(&running);
+        let stored: u64 = all.iter().map(|t| class(t).nbytes).sum();
+        let used = stored + running.iter().map(|t| class(t).scratch).sum::<u64>();
+        assert!(used <= w.info.memory_limit * 4 / 5, "worker {id:?} takes {used} bytes at {}", self.now);
     }
 
     fn computed(&mut self, id: WorkerId, task: TaskId, serial: u64) {
