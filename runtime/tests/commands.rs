@@ -155,8 +155,8 @@ fn what_does_not_fit_the_memory_limit_fails_by_name_with_sizes() {
     let out = command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "100MB"]);
     let error = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{error}");
-    assert!(error.contains("80000000 bytes") || error.contains("100000000 bytes"), "{error}");
-    for part in ["task (", "it needs 2000000", "--memory-limit", "smaller chunks"] {
+    assert!(error.contains("80.00 MB") || error.contains("100.0 MB"), "{error}");
+    for part in ["task (", "it needs 2.000 MB", "--memory-limit", "smaller chunks"] {
         assert!(error.contains(part), "no {part:?} in {error}");
     }
 }

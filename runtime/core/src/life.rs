@@ -370,8 +370,10 @@ impl Core {
         let task = self.task_mut(t);
         task.waiting = waiting;
         if task.has(COMPUTED) && !task.is_needed() {
+            // Unless somebody needs it again before the list is looked at.
             self.unneeded.push(t);
-        } else if waiting == 0 {
+        }
+        if waiting == 0 {
             self.make_ready(t);
         }
     }

@@ -440,6 +440,26 @@ fn only_what_is_needed_is_computed_again() {
 }
 
 #[test]
+fn what_is_needed_again_while_its_worker_dies_runs_again() {
+    // 0 feeds 2, which feeds 3, on the other worker, and with 1 also 4.
+    let near = Class { workers: vec!["w0".into()], allow_other_workers: true, ..class("near") };
+    let far = Class { workers: vec!["w1".into()], ..class("far") };
+    let blocks = vec![roots(2), block(0, &[&[0]]), block(1, &[&[2]]), block(0, &[&[2, 1]])];
+    let mut lab = Lab::new([info(0), info(1)]);
+    let job = lab.job(vec![near, far], blocks, &[3, 4]);
+    for local in [0, 2] {
+        lab.done(WorkerId(0), TaskId { job, local }, 8, MS);
+    }
+    lab.on(Event::WorkerLost { worker: WorkerId(0) });
+    let state = |lab: &Lab, local| lab.core.state(TaskId { job, local });
+    assert!([0, 3].iter().all(|t| state(&lab, *t) == Some(State::Assigned)), "0 for 2, which 4 needs");
+    // The copy for 3 outlived the loss, so nobody needs 0, until this worker dies too.
+    lab.on(Event::ReplicaLanded { worker: WorkerId(1), tasks: vec![TaskId { job, local: 2 }] });
+    lab.on(Event::WorkerLost { worker: WorkerId(1) });
+    assert_eq!(state(&lab, 0), Some(State::Ready));
+}
+
+#[test]
 fn a_retiring_worker_hands_over_what_only_it_holds() {
     let mut lab = Lab::new([info(0)]);
     let job = lab.job(vec![class("f")], vec![roots(2)], &[0, 1]);

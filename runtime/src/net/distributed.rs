@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What its user reads.
-pub const ADVICE: &str = "this is a dask-runtime scheduler, which does not speak the protocol of dask.distributed; run \
+pub const ADVICE: &str = "this is dask-runtime, which does not speak the protocol of dask.distributed; run \
                           graph documents by `dask-runtime submit`, or connect to a scheduler started by `dask scheduler`";
 
 /// A peer that asks nothing is not waited for longer.
