@@ -6,6 +6,7 @@ use crate::fuse::prepare::Prepass;
 use crate::value::Value;
 use crate::{ops, reduce};
 use dask_plan::program::{Op, Program};
+use dask_plan::text::size;
 use smallvec::SmallVec;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,13 +46,19 @@ pub enum Error {
         /// What went wrong and what would help.
         message: String,
     },
-    /// The result would not fit.
-    #[error("the result of {op} would take {bytes} bytes")]
+    /// The result would not fit into any process here.
+    #[error(
+        "the result of {op} would take {}, but this machine has {} of memory; use smaller chunks",
+        size(*bytes),
+        size(*memory)
+    )]
     TooLarge {
         /// Operator's name.
         op: &'static str,
         /// Bytes, saturating.
-        bytes: u128,
+        bytes: u64,
+        /// Bytes of memory in this machine.
+        memory: u64,
     },
     /// The caller gave up.
     #[error("cancelled")]
