@@ -27,13 +27,13 @@ pub(crate) fn peak(program: &Program, bytes: &[u64]) -> u64 {
     let mut arrays: Vec<Vec<usize>> = Vec::with_capacity(body.len());
     let mut last_use: Vec<usize> = (0..body.len()).collect();
     let mut shown = vec![false; body.len()];
-    for at in 0..body.len() {
+    for (at, instr) in body.iter().enumerate() {
         let mut from: Vec<usize> = operands(at).flat_map(|v| arrays[v].iter().copied()).collect();
         from.sort_unstable();
         from.dedup();
         for &array in &from {
             last_use[array] = at;
-            shown[array] |= body[at].op.is_view();
+            shown[array] |= instr.op.is_view();
         }
         arrays.push(if in_tiles(at) { from } else { vec![at] });
     }
