@@ -24,7 +24,7 @@ const TASKS: u32 = BLOCKS * BLOCKS;
 
 fn template(name: &str, inputs: u32, args: u32, body: Vec<(Op, Vec<u32>)>, nbytes: u64) -> Template {
     let body = body.into_iter().map(|(op, of)| Instr { op, of }).collect();
-    Template { name: name.into(), body: Body::Program(Program { inputs, args, body }), nbytes }
+    Template { name: name.into(), body: Body::Program(Program { inputs, args, body }), nbytes, scratch: 0 }
 }
 
 fn grid_index() -> Vec<u8> {

@@ -141,6 +141,7 @@ mod tests {
                 body: vec![Instr { op, of: (0..inputs).collect() }],
             }),
             nbytes: 0,
+            scratch: 0,
         };
         let ones = Op::Full { dtype: DType::Int64, value: Scalar::Int(1), shape: vec![Int::Lit(len)] };
         let mut blocks = vec![Block { count: leaves, ndim: 1, index: u32s(0..leaves), ..Block::default() }];

@@ -198,7 +198,7 @@ fn a_worker_over_its_memory_limit_fails_the_job_with_sizes() {
     let out = command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]);
     let error = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{error}");
-    for part in ["task ", "of 2000000 bytes of memory", "--memory-limit", "smaller chunks"] {
+    for part in ["task ", "of 2.000 MB", "--memory-limit", "smaller chunks"] {
         assert!(error.contains(part), "no {part:?} in {error}");
     }
 }
@@ -235,6 +235,7 @@ fn failing() -> Vec<u8> {
         name: name.into(),
         body: Body::Program(Program { inputs, args: 0, body: vec![Instr { op, of: (0..inputs).collect() }] }),
         nbytes: 0,
+        scratch: 0,
     };
     let block = |template, inputs: Vec<u32>| Block {
         count: 1,

@@ -256,8 +256,22 @@ fn what_does_not_fit_the_memory_limit_fails_by_name_with_sizes() {
     let out = command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "100MB"]);
     let error = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{error}");
-    assert!(error.contains("80000000 bytes") || error.contains("100000000 bytes"), "{error}");
-    for part in ["task (", "it needs 2000000", "--memory-limit", "smaller chunks"] {
+    assert!(error.contains("80.00 MB") || error.contains("100.0 MB"), "{error}");
+    for part in ["task (", "it needs 2.000 MB", "--memory-limit", "smaller chunks"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
+#[test]
+fn what_a_task_takes_while_it_runs_counts_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = "{version: 1, arrays: {x: {random: {seed: 1, shape: [5000, 5000], chunks: [5000, 5000]}}, s: (x @ x).sum()}, \
+                 outputs: {s: json}}";
+    let file = write(dir.path(), "graph.yaml", graph);
+    let out = command(dir.path(), &["run", file.to_str().unwrap(), "--memory-limit", "300MB"]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    for part in ["400.0 MB", "240.0 MB", "while it computes", "--memory-limit", "smaller chunks"] {
         assert!(error.contains(part), "no {part:?} in {error}");
     }
 }

@@ -23,11 +23,19 @@ fn garbage_never_hurts_and_strangers_are_counted() {
         let _ = stream.read_to_end(&mut answer);
         answer
     };
-    // distributed's first message: bytes that follow, frames, their lengths, the frames.
-    let body: Vec<u8> =
-        [&2u64.to_le_bytes()[..], &1u64.to_le_bytes(), &3u64.to_le_bytes(), b"\x80", b"\x81\xa1a"].concat();
-    let distributed = [&(body.len() as u64).to_le_bytes()[..], &body].concat();
-    assert!(handshake(&distributed).is_empty());
+    // distributed's messages: bytes that follow, frames, their lengths, the frames. A handshake, then a question.
+    let message = |frame: &[u8]| {
+        let words = [16 + frame.len() as u64, 1, frame.len() as u64].map(u64::to_le_bytes);
+        [words.as_flattened(), frame].concat()
+    };
+    let mut client = TcpStream::connect(&scheduler.tcp).unwrap();
+    client.write_all(&message(b"\x80")).unwrap();
+    client.read_exact(&mut [0; 24]).unwrap();
+    client.write_all(&message(b"\x81\xa2op\xa8identity")).unwrap();
+    let mut told = vec![];
+    client.read_to_end(&mut told).unwrap();
+    let told = text(&told);
+    assert!(told.contains("does not speak the protocol of dask.distributed"), "{told:?}");
     assert!(handshake(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").is_empty());
     assert!(handshake(&[0; 4096]).is_empty());
     assert!(handshake(&[255; 4096]).is_empty());

@@ -24,67 +24,55 @@ const WRITES: &str = "dask-operator-writes";
 /// Requests of this program at a time.
 const AT_ONCE: usize = 16;
 
-/// A measured row: what, figure, gate, and what is known beside it.
-struct Row(&'static str, String, &'static str, String);
-
 #[tokio::main]
 async fn main() -> Result<()> {
     let quick = std::env::args().any(|a| a == "--quick");
     let runs = if quick { 1 } else { 3 };
     let client = cluster::client().await?;
     let bench = Bench::prepare(client).await?;
-    let mut rows = Vec::new();
+    println!("| work | measured | gate | measured elsewhere |\n|---|---|---|---|");
 
     let times = repeat(runs, || bench.clusters(100, 3)).await?;
-    rows.push(Row(
+    row(
         "100 DaskClusters of 3 workers, to all children",
         seconds(median(times)),
         "10 s",
-        "old operator 31 s, their pods 81 s".into(),
-    ));
+        "old operator 31 s, their pods 81 s",
+    );
     let n = if quick { 100 } else { 1000 };
     let results = repeat(runs, || bench.jobs(n)).await?;
     let (times, writes): (Vec<f64>, Vec<f64>) = results.into_iter().unzip();
     let per_minute = n as f64 / median(times) * 60.0;
-    rows.push(Row(
-        "DaskJobs of 1 worker accepted a minute",
-        format!("{per_minute:.0}"),
-        "1,000",
-        "old operator 216".into(),
-    ));
-    rows.push(Row(
-        "writes for each of them",
-        format!("{:.1}", median(writes)),
-        "12",
-        "old operator 54 requests".into(),
-    ));
+    row("DaskJobs of 1 worker accepted a minute", format!("{per_minute:.0}"), "1,000", "old operator 216");
+    row("writes for each of them", format!("{:.1}", median(writes)), "12", "old operator 54 requests");
     let times = repeat(runs, || bench.one_cluster(1000)).await?;
-    rows.push(Row(
+    row(
         "one cluster of 1,000 workers, none twice",
         seconds(median(times)),
         "10 s",
-        "old operator, 100 workers: 2.2 s, their pods 18 s".into(),
-    ));
+        "old operator, 100 workers: 2.2 s, their pods 18 s",
+    );
     let times = repeat(runs, || bench.beside(500)).await?;
-    rows.push(Row("a new cluster while another scales by 500", seconds(median(times)), "2 s", String::new()));
+    row("a new cluster while another scales by 500", seconds(median(times)), "2 s", "");
     let pods = if quick { 1_000 } else { 10_000 };
     let (memory, writes) = bench.memory(pods, if quick { 20 } else { 600 }).await?;
-    rows.push(Row(
+    row(
         "memory at its peak, with 10,000 pods",
         format!("{memory} MiB"),
         "256 MiB",
-        "old operator, 100 clusters: 233 MiB".into(),
-    ));
-    rows.push(Row("writes in 10 minutes of rest", writes.to_string(), "0", String::new()));
+        "old operator, 100 clusters: 233 MiB",
+    );
+    row("writes in 10 minutes of rest", writes.to_string(), "0", "");
 
-    println!("| work | measured | gate | measured elsewhere |\n|---|---|---|---|");
-    for Row(what, figure, gate, beside) in rows {
-        println!("| {what} | {figure} | {gate} | {beside} |");
-    }
     if quick {
         println!("\nWith --quick: one run each, {n} jobs, {pods} pods and 20 s of rest.");
     }
     Ok(())
+}
+
+/// Prints a row: what was measured, the figure, its gate, and what is known beside it.
+fn row(what: &str, figure: String, gate: &str, beside: &str) {
+    println!("| {what} | {figure} | {gate} | {beside} |");
 }
 
 fn seconds(s: f64) -> String {

@@ -6,6 +6,7 @@ use crate::fuse::prepare::Prepass;
 use crate::value::Value;
 use crate::{ops, reduce};
 use dask_plan::program::{Op, Program};
+use dask_plan::text::size;
 use smallvec::SmallVec;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,13 +48,19 @@ pub enum Error {
         /// What went wrong and what would help.
         message: String,
     },
-    /// The result would not fit.
-    #[error("the result of {op} would take {bytes} bytes")]
+    /// The result would not fit into any process here.
+    #[error(
+        "the result of {op} would take {}, but this machine has {} of memory; use smaller chunks",
+        size(*bytes),
+        size(*memory)
+    )]
     TooLarge {
         /// Operator's name.
         op: &'static str,
         /// Bytes, saturating.
-        bytes: u128,
+        bytes: u64,
+        /// Bytes of memory in this machine.
+        memory: u64,
     },
     /// The caller gave up.
     #[error("cancelled")]
@@ -173,7 +180,7 @@ impl Scope<'_> {
             operands.iter().for_each(|&o| self.graph.release(o));
             return Ok(());
         }
-        if lower::is_view(op)
+        if op.is_view()
             && let [x] = of
         {
             let x = self.node(op, *x)?;
@@ -190,7 +197,7 @@ impl Scope<'_> {
             self.graph.release(x);
             return Ok(());
         }
-        let value = if reduce::is_fused(op)
+        let value = if op.is_streamed()
             && let [x] = of
         {
             let x = self.node(op, *x)?;

@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::event::TaskId;
-use crate::task::{COMPUTED, FOREIGN, LET_GO, RECALLED, State, WANTED};
+use crate::task::{COMPUTED, COPIED, FOREIGN, LET_GO, RECALLED, State, WANTED};
 use std::collections::{HashMap, HashSet};
 
 macro_rules! ensure {
@@ -156,6 +156,7 @@ impl Core {
             }
         }
         ensure!(task.has(RECALLED) <= (task.state == State::Assigned), "{t:?} is recalled from nowhere");
+        ensure!(task.has(COPIED) <= (task.state == State::Assigned), "{t:?} has a copy that nothing counts");
         Ok(())
     }
 

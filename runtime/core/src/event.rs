@@ -274,6 +274,8 @@ pub struct Class {
     pub name: String,
     /// Bytes of a typical result; 0 when unknown (then what was measured so far counts).
     pub nbytes: u64,
+    /// Bytes that a run takes beside its inputs and its result.
+    pub scratch: u64,
     /// Names or addresses of the workers that may run it; empty for any.
     pub workers: Vec<String>,
     /// Whether others may when none of these is there.

@@ -43,15 +43,18 @@ pub enum Reason {
     },
     /// Its result and inputs are larger than every worker that may run it.
     #[error(
-        "it needs {needed} bytes for its result ({result}) and inputs ({inputs}), but no worker that may run it can \
-         store more than {largest} bytes (0.80 of the largest memory limit); use smaller chunks or give workers more \
-         memory (--memory-limit)"
+        "it needs {} of memory: {} for its result, {} while it computes that and {} for its inputs, but no worker that may \
+         run it has more than {} (0.80 of the largest memory limit); use smaller chunks or give workers more memory \
+         (--memory-limit)",
+        Bytes(*needed), Bytes(*result), Bytes(*scratch), Bytes(*inputs), Bytes(*largest)
     )]
     TooLarge {
         /// Bytes needed.
         needed: u64,
         /// Of which for the result.
         result: u64,
+        /// Of which only while it runs.
+        scratch: u64,
         /// Of which for its inputs.
         inputs: u64,
         /// Bytes the largest worker can store.
@@ -59,9 +62,10 @@ pub enum Reason {
     },
     /// Every worker is full of results that are still needed.
     #[error(
-        "it needs {needed} bytes, but the {workers} workers that may run it store {stored} of {capacity} bytes \
-         (0.80 of their memory limits), all still needed, and nothing that runs will free any; give workers more \
-         memory (--memory-limit), add workers or use smaller chunks"
+        "it needs {} of memory, but the {workers} workers that may run it store {} of results in {} (0.80 of their \
+         memory limits), all still needed, and nothing that runs will free any; give workers more memory \
+         (--memory-limit), add workers or use smaller chunks",
+        Bytes(*needed), Bytes(*stored), Bytes(*capacity)
     )]
     MemoryFull {
         /// Bytes needed.
@@ -75,10 +79,10 @@ pub enum Reason {
     },
     /// The processes of all workers that may run it take too much memory to start anything.
     #[error(
-        "it needs {needed} bytes, but the processes of the {workers} workers that may run it take {process} of {limit} \
-         bytes of memory and start nothing above 0.80 of that; {stored} bytes are results that are still needed, the \
-         rest is the processes' own, and nothing that runs will free any; give workers more memory \
-         (--memory-limit), add workers or use smaller chunks"
+        "it needs {} of memory, but the processes of the {workers} workers that may run it take {} of {} and start nothing \
+         above 0.80 of that; {} are results that are still needed, the rest is the processes' own, and nothing that runs \
+         will free any; give workers more memory (--memory-limit), add workers or use smaller chunks",
+        Bytes(*needed), Bytes(*process), Bytes(*limit), Bytes(*stored)
     )]
     Paused {
         /// Bytes needed.
@@ -109,4 +113,42 @@ pub enum Reason {
     /// The batch that was to add tasks is not right.
     #[error("{0}")]
     Invalid(String),
+}
+
+/// An amount of memory, for people.
+#[derive(Clone, Copy)]
+struct Bytes(u64);
+
+impl std::fmt::Display for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (mut amount, mut units) = (self.0 as f64, ["bytes", "kB", "MB", "GB", "TB"].into_iter());
+        let mut unit = units.next().unwrap_or_default();
+        while amount >= 1000.0
+            && let Some(next) = units.next()
+        {
+            (amount, unit) = (amount / 1000.0, next);
+        }
+        // Four digits tell apart what lies close to a limit.
+        let decimals = if unit == "bytes" { 0 } else { 3 - (amount.log10() as usize).min(3) };
+        write!(f, "{amount:.decimals$} {unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_for_people() {
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.000 kB"),
+            (16_012_345, "16.01 MB"),
+            (800_000_000, "800.0 MB"),
+            (u64::MAX, "18446744 TB"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), shown);
+        }
+    }
 }

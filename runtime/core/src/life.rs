@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::event::{Actions, Batch, Done, JobId, TaskId, Tell, WorkerId};
 use crate::failure::Reason;
-use crate::task::{COMPUTED, FOREIGN, LET_GO, NONE, RECALLED, State, WANTED};
+use crate::task::{COMPUTED, COPIED, FOREIGN, LET_GO, NONE, RECALLED, State, WANTED};
 
 /// No result is larger: 16 TiB. A worker that says so is wrong, and must not upset the sums.
 const MOST_BYTES: u64 = 1 << 44;
@@ -161,7 +161,7 @@ impl Core {
     pub(crate) fn unassign(&mut self, t: TaskId) {
         let job = &mut self.jobs[t.job.0];
         let task = &mut job.tasks[t.local as usize];
-        task.flags &= !RECALLED;
+        task.flags &= !(RECALLED | COPIED);
         let (number, at) = (task.worker, task.link as usize);
         let lane = &self.lanes[job.classes[task.class as usize].lane as usize];
         let worker = &mut self.workers[number];
@@ -178,6 +178,15 @@ impl Core {
             self.task_mut(moved).link = at as u32;
         }
         self.mark(number);
+    }
+
+    /// Takes an order off a worker's books that brought no result. The caller changes the task's state at once.
+    pub(crate) fn take_back(&mut self, t: TaskId, out: &mut Actions) {
+        let task = self.task(t);
+        if task.has(COPIED) {
+            out.of(WorkerId(task.worker)).free.push(t);
+        }
+        self.unassign(t);
     }
 
     /// A result is on a worker, computed there or copied there after all other copies were lost. Its size is in
@@ -361,8 +370,10 @@ impl Core {
         let task = self.task_mut(t);
         task.waiting = waiting;
         if task.has(COMPUTED) && !task.is_needed() {
+            // Unless somebody needs it again before the list is looked at.
             self.unneeded.push(t);
-        } else if waiting == 0 {
+        }
+        if waiting == 0 {
             self.make_ready(t);
         }
     }

@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::event::{Actions, TaskId, WorkerId};
 use crate::failure::Reason;
-use crate::task::{COMPUTED, FOREIGN, State, WANTED};
+use crate::task::{COMPUTED, COPIED, FOREIGN, RECALLED, State, WANTED};
 
 /// Workers that may die under a task before it is taken to be the cause.
 const MOST_DEATHS: usize = 3;
@@ -37,7 +37,7 @@ impl Core {
             self.blame(*t, &worker.info.name);
         }
         for t in &assigned {
-            self.task_mut(*t).flags &= !crate::task::RECALLED;
+            self.task_mut(*t).flags &= !(RECALLED | COPIED);
             self.requeue(*t);
         }
         self.revive_needed(&lost);
@@ -158,7 +158,7 @@ impl Core {
             return self.ignore();
         }
         self.workers[worker.0].answered = now;
-        self.unassign(t);
+        self.take_back(t, out);
         let job = &self.jobs[t.job.0];
         if job.inputs(t.local).any(|e| job.resolve(job.edges[e].input) == input) {
             self.distrust(input, from, out);
@@ -188,7 +188,7 @@ impl Core {
         let w = &mut self.workers[worker.0];
         w.answered = now;
         let name = w.info.name.clone();
-        self.unassign(t);
+        self.take_back(t, out);
         let job = &mut self.jobs[t.job.0];
         let retries = job.class(t.local).class.retries;
         let trouble = job.troubles.entry(t.local).or_default();
@@ -220,6 +220,8 @@ impl Core {
             State::Waiting | State::Ready | State::Released if needed && task.has(COMPUTED) => {
                 self.completed(t, number, out);
             }
+            // A free could hit what the order brings: that may be there before the free is.
+            State::Assigned if task.worker == number => self.task_mut(t).flags |= COPIED,
             _ => out.of(worker).free.push(t),
         }
     }

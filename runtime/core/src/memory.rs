@@ -26,13 +26,19 @@ impl Core {
         self.mark(worker.0);
     }
 
-    /// Bytes that a task would bring to a worker: its result, and the inputs that are not there. 0 where nothing
-    /// limits memory.
+    /// Bytes that a task would bring to a worker: its result, what it takes while it runs, and the inputs that are not
+    /// there. 0 where nothing limits memory.
     pub(crate) fn need(&self, t: TaskId, number: u32) -> u64 {
-        if self.workers[number].capacity == u64::MAX {
-            return 0;
+        match self.workers.get(number) {
+            Some(worker) if worker.capacity == u64::MAX => 0,
+            _ => self.own_bytes(t).saturating_add(self.missing_bytes(t, number)),
         }
-        self.jobs[t.job.0].class(t.local).nbytes.saturating_add(self.missing_bytes(t, number))
+    }
+
+    /// Bytes that a task takes wherever it runs, inputs aside.
+    fn own_bytes(&self, t: TaskId) -> u64 {
+        let class = self.jobs[t.job.0].class(t.local);
+        class.nbytes.saturating_add(class.class.scratch)
     }
 
     /// Bytes of a task's inputs that are not on a worker.
@@ -68,10 +74,10 @@ impl Core {
         let job = &self.jobs[t.job.0];
         let class = job.class(t.local);
         let largest = self.lanes[class.lane as usize].largest;
-        let (result, inputs) = (class.nbytes, self.missing_bytes(t, NONE));
-        let needed = result.saturating_add(inputs);
+        let (result, scratch, inputs) = (class.nbytes, class.class.scratch, self.missing_bytes(t, NONE));
+        let needed = self.need(t, NONE);
         if needed > largest {
-            self.doomed.push((t, Reason::TooLarge { needed, result, inputs, largest }));
+            self.doomed.push((t, Reason::TooLarge { needed, result, scratch, inputs, largest }));
         }
     }
 
@@ -136,8 +142,7 @@ impl Core {
     fn verdict(&self, lane: u32, t: TaskId, active: &[u32]) -> Option<Reason> {
         let members = self.lanes[lane as usize].members.as_slice();
         let paused: Vec<u32> = members.iter().copied().filter(|w| self.workers[*w].memory.paused).collect();
-        let nbytes = self.jobs[t.job.0].class(t.local).nbytes;
-        let needed = nbytes.saturating_add(self.missing_bytes(t, NONE));
+        let needed = self.need(t, NONE);
         let sum = |of: &[u32], f: fn(&Worker) -> u64| {
             of.iter().fold(0u64, |sum, w| sum.saturating_add(f(&self.workers[*w])))
         };

@@ -140,7 +140,7 @@ impl Core {
                 self.ignore();
                 continue;
             }
-            self.unassign(*t);
+            self.take_back(*t, out);
             self.requeue_elsewhere(*t, from.0, thief, now, out);
         }
         for t in recalled {

@@ -57,6 +57,8 @@ pub(crate) const RECALLED: u8 = 4;
 pub(crate) const FOREIGN: u8 = 8;
 /// The client wanted the result once and has let it go.
 pub(crate) const LET_GO: u8 = 16;
+/// The worker that is to compute it holds a copy that came too late to spare it that, and that nothing counts.
+pub(crate) const COPIED: u8 = 32;
 
 /// A task: 40 bytes. Its edges are in its job.
 #[derive(Clone, Debug)]

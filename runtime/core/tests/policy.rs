@@ -14,6 +14,7 @@ struct Lab {
     orders: VecDeque<(WorkerId, Compute, Vec<Input>)>,
     recalls: Vec<(WorkerId, Vec<TaskId>)>,
     fetches: Vec<(WorkerId, Input)>,
+    frees: Vec<(WorkerId, TaskId)>,
     tell: Vec<Tell>,
     most_stored: u64,
 }
@@ -50,6 +51,7 @@ impl Lab {
             orders: VecDeque::new(),
             recalls: vec![],
             fetches: vec![],
+            frees: vec![],
             tell: vec![],
             most_stored: 0,
         };
@@ -67,6 +69,7 @@ impl Lab {
             if !o.recall.is_empty() {
                 self.recalls.push((o.worker, o.recall.clone()));
             }
+            self.frees.extend(o.free.iter().map(|t| (o.worker, *t)));
             self.fetches.extend(o.fetch.iter().map(|i| (o.worker, *i)));
         }
         self.tell.append(&mut self.actions.tell);
@@ -283,7 +286,7 @@ fn a_task_larger_than_every_worker_fails_by_name() {
     let mut lab = Lab::new([limited(0, 1000), limited(1, 500)]);
     let huge = Class { nbytes: 900, ..class("huge") };
     lab.job(vec![huge], vec![roots(1)], &[]);
-    let reason = Reason::TooLarge { needed: 900, result: 900, inputs: 0, largest: 800 };
+    let reason = Reason::TooLarge { needed: 900, result: 900, scratch: 0, inputs: 0, largest: 800 };
     assert_eq!(lab.failure().reason, reason);
     assert_eq!(lab.failure().class, "huge");
 }
@@ -437,6 +440,26 @@ fn only_what_is_needed_is_computed_again() {
 }
 
 #[test]
+fn what_is_needed_again_while_its_worker_dies_runs_again() {
+    // 0 feeds 2, which feeds 3, on the other worker, and with 1 also 4.
+    let near = Class { workers: vec!["w0".into()], allow_other_workers: true, ..class("near") };
+    let far = Class { workers: vec!["w1".into()], ..class("far") };
+    let blocks = vec![roots(2), block(0, &[&[0]]), block(1, &[&[2]]), block(0, &[&[2, 1]])];
+    let mut lab = Lab::new([info(0), info(1)]);
+    let job = lab.job(vec![near, far], blocks, &[3, 4]);
+    for local in [0, 2] {
+        lab.done(WorkerId(0), TaskId { job, local }, 8, MS);
+    }
+    lab.on(Event::WorkerLost { worker: WorkerId(0) });
+    let state = |lab: &Lab, local| lab.core.state(TaskId { job, local });
+    assert!([0, 3].iter().all(|t| state(&lab, *t) == Some(State::Assigned)), "0 for 2, which 4 needs");
+    // The copy for 3 outlived the loss, so nobody needs 0, until this worker dies too.
+    lab.on(Event::ReplicaLanded { worker: WorkerId(1), tasks: vec![TaskId { job, local: 2 }] });
+    lab.on(Event::WorkerLost { worker: WorkerId(1) });
+    assert_eq!(state(&lab, 0), Some(State::Ready));
+}
+
+#[test]
 fn a_retiring_worker_hands_over_what_only_it_holds() {
     let mut lab = Lab::new([info(0)]);
     let job = lab.job(vec![class("f")], vec![roots(2)], &[0, 1]);
@@ -455,6 +478,30 @@ fn a_retiring_worker_hands_over_what_only_it_holds() {
     assert!(lab.tell.contains(&moved), "the client hears of the new place");
     lab.on(Event::WorkerLost { worker: WorkerId(0) });
     assert!(lab.orders.is_empty(), "nothing is computed again");
+}
+
+#[test]
+fn a_copy_that_comes_late_is_not_freed_under_the_run_that_replaces_it() {
+    for fails in [false, true] {
+        let mut lab = Lab::new([info(0)]);
+        let job = lab.job(vec![Class { retries: 1, ..class("f") }], vec![roots(1)], &[0]);
+        lab.run(8, MS);
+        lab.on(Event::WorkerJoined(info(1)));
+        lab.on(Event::Retire { worker: WorkerId(0) });
+        lab.on(Event::WorkerLost { worker: WorkerId(0) });
+        let (worker, task) = (WorkerId(1), TaskId { job, local: 0 });
+        assert!(lab.fetches.len() == 1 && lab.orders.len() == 1, "it copies and computes at once");
+        lab.on(Event::ReplicaLanded { worker, tasks: vec![task] });
+        assert_eq!(lab.frees, [], "the worker may have computed it already");
+        if fails {
+            lab.orders.clear();
+            lab.on(Event::Failed { worker, task, error: "no".into(), retryable: true });
+            assert_eq!(lab.frees, [(worker, task)], "nothing else would free the copy");
+            lab.frees.clear();
+        }
+        lab.run(8, MS);
+        assert!(lab.frees.is_empty() && lab.core.holders(task) == [worker]);
+    }
 }
 
 #[test]

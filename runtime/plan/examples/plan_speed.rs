@@ -34,6 +34,7 @@ fn blocks(n: u32) -> Part {
         name: "t".into(),
         body: Body::Program(Program { inputs, args, body: vec![Instr { op, of: (0..inputs).collect() }] }),
         nbytes: 8,
+        scratch: 0,
     };
     let full = Op::Full { dtype: DType::Float64, value: Scalar::Float(1.0), shape: vec![Int::Arg(0)] };
     Part {

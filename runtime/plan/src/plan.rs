@@ -58,6 +58,9 @@ pub struct Template {
     /// Bytes of a typical result, 0 when unknown; placement and order use it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub nbytes: u64,
+    /// Bytes that a run takes beside its inputs and its result, 0 when unknown; placement uses it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub scratch: u64,
 }
 
 fn is_zero(n: &u64) -> bool {

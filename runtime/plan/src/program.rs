@@ -5,6 +5,10 @@
 //! Integers that differ from task to task (offsets, lengths) are [`Int::Arg`]: columns of the task, so that a
 //! million tasks share one program.
 
+mod functions;
+
+pub use functions::{ArgReduction, Binary, Boundary, Cumulative, Reduction, Unary};
+
 use crate::dtype::{DType, Scalar};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -273,161 +277,6 @@ pub enum Draw {
     StandardNormal,
 }
 
-/// Elementwise functions of one argument, by numpy's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "numpy's names")]
-pub enum Unary {
-    Negative,
-    Positive,
-    Absolute,
-    Fabs,
-    Invert,
-    LogicalNot,
-    Sign,
-    Rint,
-    Floor,
-    Ceil,
-    Trunc,
-    Sqrt,
-    Cbrt,
-    Square,
-    Reciprocal,
-    Exp,
-    Exp2,
-    Expm1,
-    Log,
-    Log2,
-    Log10,
-    Log1p,
-    Sin,
-    Cos,
-    Tan,
-    Arcsin,
-    Arccos,
-    Arctan,
-    Sinh,
-    Cosh,
-    Tanh,
-    Arcsinh,
-    Arccosh,
-    Arctanh,
-    Deg2rad,
-    Rad2deg,
-    Isnan,
-    Isinf,
-    Isfinite,
-    Signbit,
-    Spacing,
-    Conjugate,
-    Real,
-    Imag,
-    Angle,
-    BitwiseCount,
-    NanToZero,
-    NanToOne,
-}
-
-/// Elementwise functions of two arguments, by numpy's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "numpy's names")]
-pub enum Binary {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    FloorDivide,
-    Remainder,
-    Fmod,
-    Power,
-    FloatPower,
-    Maximum,
-    Minimum,
-    Fmax,
-    Fmin,
-    Arctan2,
-    Hypot,
-    Logaddexp,
-    Logaddexp2,
-    Copysign,
-    Nextafter,
-    Ldexp,
-    Heaviside,
-    Gcd,
-    Lcm,
-    BitwiseAnd,
-    BitwiseOr,
-    BitwiseXor,
-    LeftShift,
-    RightShift,
-    LogicalAnd,
-    LogicalOr,
-    LogicalXor,
-    Equal,
-    NotEqual,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-}
-
-/// Reductions that combine by themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "numpy's names")]
-pub enum Reduction {
-    Sum,
-    Prod,
-    Min,
-    Max,
-    Any,
-    All,
-    CountNonzero,
-    Nansum,
-    Nanprod,
-    Nanmin,
-    Nanmax,
-    /// Counts what is not NaN.
-    Nancount,
-}
-
-/// Reductions that find a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "numpy's names")]
-pub enum ArgReduction {
-    Argmin,
-    Argmax,
-    Nanargmin,
-    Nanargmax,
-}
-
-/// Running reductions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "numpy's names")]
-pub enum Cumulative {
-    Sum,
-    Prod,
-}
-
-/// What lies beyond an array's edge, by the names of `numpy.pad`'s modes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Boundary {
-    /// `mode="constant"`
-    Constant(Scalar),
-    /// The edge's value.
-    Edge,
-    /// Mirrored, the edge not repeated.
-    Reflect,
-    /// Mirrored, the edge repeated.
-    Symmetric,
-    /// Periodic.
-    Wrap,
-}
-
 impl Program {
     /// Checks that values and arguments exist before they are used.
     ///
@@ -500,5 +349,22 @@ impl Op {
     /// Whether each element of the result depends on one element of each operand only.
     pub fn is_elementwise(&self) -> bool {
         matches!(self, Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Clip | Op::Round { .. } | Op::Cast(_))
+    }
+
+    /// Whether the result shares the memory of its one operand.
+    pub fn is_view(&self) -> bool {
+        matches!(
+            self,
+            Op::Transpose { .. }
+                | Op::Slice { .. }
+                | Op::ExpandDims { .. }
+                | Op::Squeeze { .. }
+                | Op::BroadcastTo { .. }
+        )
+    }
+
+    /// Whether it takes its one operand piece by piece, though its result is of another shape or order.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self, Op::Reduce { .. } | Op::Moments { .. } | Op::Arg { .. } | Op::Cumulative { .. })
     }
 }

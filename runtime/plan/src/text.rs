@@ -143,8 +143,8 @@ fn axis_name(axis: u32) -> String {
     ["i", "j", "k", "l"].get(axis as usize).map_or(format!("i{axis}"), |n| n.to_string())
 }
 
-/// `8 MB` and the like.
-fn size(bytes: u64) -> String {
+/// An amount of memory for people: `8.0 MB` and the like.
+pub fn size(bytes: u64) -> String {
     let mut n = bytes as f64;
     let mut unit = "B";
     for next in ["kB", "MB", "GB", "TB"] {

@@ -82,7 +82,7 @@ pub(super) struct Report {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct MemoryLimit {
-    /// Memory that results may take, such as 4GiB; 0 for no limit. Nothing is placed that would pass 0.80 of it.
+    /// Memory that tasks and their results may take, such as 4GiB; 0 for no limit. Nothing is placed that would pass 0.80 of it.
     /// Default: the control group's limit, else the machine's memory.
     #[arg(long, value_parser = parse_bytes, env = "DASK_MEMORY_LIMIT")]
     pub(super) memory_limit: Option<u64>,

@@ -6,7 +6,7 @@
 
 use super::frame::{self, Limits, Reader};
 use super::message::{Hello, Verdict};
-use super::{Address, Error};
+use super::{Address, Error, distributed};
 use socket2::{SockRef, TcpKeepalive};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,10 +45,7 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 #[derive(Debug, thiserror::Error)]
 pub enum Stranger {
     /// Speaks the protocol of Dask's `distributed`.
-    #[error(
-        "this peer speaks the protocol of dask.distributed, which this scheduler does not; \
-         connect with dask_runtime.Client, or point it at a scheduler started by `dask scheduler`"
-    )]
+    #[error("it speaks the protocol of dask.distributed; it is told: {}", distributed::ADVICE)]
     Distributed,
     /// Speaks something else, or nothing.
     #[error("not a peer of this protocol: it began with \"{0}\"")]
@@ -122,7 +119,12 @@ pub async fn accept(stream: TcpStream) -> Result<(Hello, Greeted), Stranger> {
     let mut first = [0; 8];
     timely(read.read_exact(&mut first)).await?;
     if first[..6] != MAGIC {
-        return Err(stranger(&first, &mut read).await);
+        let (stranger, rest) = stranger(&first, &mut read).await;
+        if let Stranger::Distributed = stranger {
+            // The caller counts it now; it may take its time to ask.
+            tokio::spawn(distributed::advise(read, write, rest));
+        }
+        return Err(stranger);
     }
     let version = (first[6], first[7]);
     if !accepts(version) {
@@ -172,8 +174,8 @@ async fn timely<T>(read: impl Future<Output = std::io::Result<T>>) -> Result<T, 
     }
 }
 
-/// Looks a little further to find out who it is.
-async fn stranger(first: &[u8; 8], read: &mut OwnedReadHalf) -> Stranger {
+/// Looks a little further to find out who it is, and how much of its first message is still to come.
+async fn stranger(first: &[u8; 8], read: &mut OwnedReadHalf) -> (Stranger, u64) {
     let mut bytes = first.to_vec();
     let more = async {
         let mut next = [0; 256];
@@ -182,54 +184,25 @@ async fn stranger(first: &[u8; 8], read: &mut OwnedReadHalf) -> Stranger {
                 Ok(n) if n > 0 => bytes.extend_from_slice(&next[..n]),
                 _ => break,
             }
-            if speaks_distributed(&bytes) {
+            if distributed::first_message(&bytes).is_some() {
                 break;
             }
         }
     };
     let _ = tokio::time::timeout(Duration::from_millis(200), more).await;
-    if speaks_distributed(&bytes) { Stranger::Distributed } else { Stranger::Unknown(text(&bytes)) }
+    match distributed::first_message(&bytes) {
+        Some(length) => (Stranger::Distributed, length.saturating_sub(bytes.len() as u64)),
+        None => (Stranger::Unknown(text(&bytes)), 0),
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
     bytes[..bytes.len().min(32)].escape_ascii().to_string()
 }
 
-/// A message of `distributed` begins with the bytes of what follows, the number of frames, and their lengths, as
-/// little-endian 64-bit words; the first message of a connection is small and in one piece.
-fn speaks_distributed(bytes: &[u8]) -> bool {
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut words = words.iter().map(|w| u64::from_le_bytes(*w));
-    let (Some(total), Some(frames)) = (words.next(), words.next()) else { return false };
-    if !(1..=16).contains(&frames) || total > 1 << 20 {
-        return false;
-    }
-    let lens: Vec<u64> = words.take(frames as usize).collect();
-    lens.len() == frames as usize
-        && lens.iter().try_fold(8 + 8 * frames, |sum, n| sum.checked_add(*n)).is_some_and(|sum| sum == total)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The handshake of distributed 2026.8, as captured from a client.
-    fn distributed() -> Vec<u8> {
-        let frames: [&[u8]; 2] =
-            [b"\x80", b"\x83\xabcompression\xc0\xa6python\x93\x03\x0b\x02\xafpickle-protocol\x05"];
-        let mut body = (frames.len() as u64).to_le_bytes().to_vec();
-        frames.iter().for_each(|f| body.extend((f.len() as u64).to_le_bytes()));
-        frames.iter().for_each(|f| body.extend_from_slice(f));
-        [&(body.len() as u64).to_le_bytes()[..], &body].concat()
-    }
-
-    #[test]
-    fn distributed_is_recognised() {
-        assert!(speaks_distributed(&distributed()));
-        assert!(!speaks_distributed(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-        assert!(!speaks_distributed(&[0; 64]));
-        assert!(!speaks_distributed(&[255; 64]));
-    }
 
     #[test]
     fn one_older_minor_is_served() {

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod codec;
 pub mod column;
+pub mod distributed;
 pub mod frame;
 pub mod greet;
 pub mod link;

@@ -144,7 +144,9 @@ impl Table {
         let python = match &body.body {
             Body::Program(_) => false,
         };
-        let mut class = Class { name: body.name.clone(), nbytes: body.nbytes, python, ..Class::default() };
+        let Template { name, nbytes, scratch, .. } = &**body;
+        let mut class =
+            Class { name: name.clone(), nbytes: *nbytes, scratch: *scratch, python, ..Class::default() };
         match annotations {
             None => {
                 self.plain.insert(template, number);
@@ -279,7 +281,12 @@ mod tests {
     use dask_plan::program::Program;
 
     fn template(name: &str, inputs: u32, args: u32) -> Template {
-        Template { name: name.into(), body: Body::Program(Program { inputs, args, body: vec![] }), nbytes: 0 }
+        Template {
+            name: name.into(),
+            body: Body::Program(Program { inputs, args, body: vec![] }),
+            nbytes: 0,
+            scratch: 0,
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The worker without its sockets.
 
-use super::shared::{After, Batch, Shared};
+use super::shared::{After, Shared};
+use super::task::Batch;
 use super::threads;
 use crate::net::message::{Memory, Report};
 use dask_array::Value;

@@ -10,7 +10,8 @@ pub mod memory;
 pub mod remote;
 pub mod serve;
 mod shared;
+mod task;
 mod threads;
 
 pub use engine::{Engine, Outlet, Settings};
-pub use shared::Batch;
+pub use task::Batch;

@@ -3,25 +3,17 @@
 //! Everything here is short: no task runs, nothing is sent and nothing large is freed while the lock is held.
 
 use super::Settings;
+use super::task::{Batch, Class, NO_BLOB, Ran, Taken, Task};
 use crate::ids::{IdMap, key};
-use crate::net::message::{self, Failed, Missing, Orders, Report, Tasks};
-use dask_array::{Chunk, Context, Prepared, Value};
-use dask_core::{JobId, TaskId};
+use crate::net::message::{self, Failed, Missing, Report, Tasks};
+use dask_array::{Context, Prepared, Value};
+use dask_core::TaskId;
 use dask_plan::plan::Body;
 use std::collections::{BinaryHeap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
-
-/// Orders and the blobs that came with them.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// The columns.
-    pub orders: Orders,
-    /// The payloads, as one-dimensional uint8 chunks.
-    pub blobs: Vec<Chunk>,
-}
 
 /// A wanted result up to this size goes to the scheduler with the report that its task is done.
 const SMALL: usize = 64 << 10;
@@ -32,97 +24,11 @@ const SLICE: u64 = 20_000;
 /// Tasks taken at a time at most.
 const MOST: usize = 32;
 
-const NO_BLOB: u32 = u32::MAX;
-
-/// A body, ready to run.
-pub(super) struct Class {
-    prepared: Result<Prepared, String>,
-    rank: i32,
-    args: usize,
-    context: Arc<Context>,
-    /// Moving average of a run's nanoseconds; 0 when none is known.
-    nanos: AtomicU64,
-}
-
-impl Class {
-    fn learn(&self, nanos: u64) {
-        let old = self.nanos.load(Ordering::Relaxed);
-        let new = if old == 0 { nanos } else { old - old / 4 + nanos / 4 };
-        self.nanos.store(new.max(1), Ordering::Relaxed);
-    }
-}
-
 struct Job {
     classes: Vec<Option<Arc<Class>>>,
     values: IdMap<u32, Value>,
     context: Arc<Context>,
     cancelled: Arc<AtomicBool>,
-}
-
-/// A task that was ordered and has not started.
-pub(super) struct Task {
-    pub(super) id: TaskId,
-    class: Arc<Class>,
-    batch: Arc<Batch>,
-    index: u32,
-    inputs: (u32, u32),
-    args: u32,
-    blob: u32,
-    wanted: bool,
-}
-
-/// A task that a thread has taken, with everything that it needs.
-pub(super) struct Taken {
-    pub(super) task: Task,
-    pub(super) inputs: Vec<Value>,
-}
-
-/// What became of a task.
-pub(super) struct Ran {
-    pub(super) task: Task,
-    pub(super) result: Result<Value, String>,
-    pub(super) nanos: u64,
-}
-
-impl Task {
-    /// Nanoseconds that it is expected to take; `None` when none of its class ran here yet.
-    pub(super) fn expected(&self) -> Option<u64> {
-        Some(self.class.nanos.load(Ordering::Relaxed)).filter(|n| *n > 0)
-    }
-
-    pub(super) fn run(&self, inputs: Vec<Value>) -> Result<Value, dask_array::Error> {
-        let args = &self.batch.orders.args[self.args as usize..self.args as usize + self.class.args];
-        match &self.class.prepared {
-            Ok(prepared) => prepared.run(inputs, args, &self.class.context),
-            Err(error) => Err(dask_array::Error::Operand(error.clone())),
-        }
-    }
-
-    fn input_ids(&self) -> impl Iterator<Item = TaskId> + '_ {
-        (self.inputs.0..self.inputs.0 + self.inputs.1).map(|i| self.batch.orders.inputs.at(i as usize))
-    }
-
-    fn order(&self) -> (i32, JobId, u32) {
-        (self.class.rank, self.id.job, self.id.local)
-    }
-}
-
-impl PartialEq for Task {
-    fn eq(&self, other: &Task) -> bool {
-        self.order() == other.order()
-    }
-}
-impl Eq for Task {}
-impl PartialOrd for Task {
-    fn partial_cmp(&self, other: &Task) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Task {
-    /// The heap gives its greatest first, which is what sorts first here.
-    fn cmp(&self, other: &Task) -> std::cmp::Ordering {
-        other.order().cmp(&self.order())
-    }
 }
 
 struct Waiting {

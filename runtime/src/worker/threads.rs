@@ -5,7 +5,7 @@
 //! that may take long.
 
 use super::engine::Engine;
-use super::shared::{Ran, Taken, Task};
+use super::task::{Ran, Taken, Task};
 use dask_array::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;

@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 
+import distributed
 import pytest
 from conftest import BINARY, Engine
 from processes import Cluster
@@ -55,6 +56,15 @@ def test_a_killed_worker_changes_no_byte(engine: Engine) -> None:
     report = json.loads(out)
     assert sum(report["runs"].values()) > report["tasks"], "nothing was computed again"
     assert (engine.folder / "total.npy").read_bytes() == alone
+
+
+def test_a_client_of_distributed_reads_what_to_do() -> None:
+    """Not that the connection was closed, after a while."""
+    with (
+        Cluster(BINARY, workers=0) as cluster,
+        pytest.raises(Exception, match="does not speak the protocol of dask.distributed; run graph documents by"),
+    ):
+        distributed.Client(cluster.address, timeout=30)
 
 
 def progress(cluster: Cluster) -> float:

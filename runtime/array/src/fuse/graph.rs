@@ -90,8 +90,12 @@ impl<'a> Graph<'a> {
             })?;
         }
         if checked_nbytes(&shape, dtype).is_none() {
-            let bytes = shape.iter().fold(dtype.itemsize() as u128, |n, &d| n.saturating_mul(d as u128));
-            return Err(Error::Operand(format!("{}: the result would take {bytes} bytes", name())));
+            let bytes = shape.iter().fold(dtype.itemsize() as u64, |n, &d| n.saturating_mul(d as u64));
+            let bytes = dask_plan::text::size(bytes);
+            return Err(Error::Operand(format!(
+                "{}: the result would take {bytes}; use smaller chunks",
+                name()
+            )));
         }
         if let Some(chunk) = self.at_once(kernel, args, dtype, &shape) {
             return Ok(self.leaf(chunk));

@@ -13,18 +13,6 @@ pub(crate) fn is_elementwise(op: &Op) -> bool {
     op.is_elementwise() || matches!(op, Op::Fold(_))
 }
 
-/// Whether an operator yields a view of its operand, so that it can be applied before an expression as well as after.
-pub(crate) fn is_view(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Transpose { .. }
-            | Op::Slice { .. }
-            | Op::ExpandDims { .. }
-            | Op::Squeeze { .. }
-            | Op::BroadcastTo { .. }
-    )
-}
-
 /// An operator's name in errors: `binary add`, `transpose`, …
 pub(crate) fn name(op: &Op) -> String {
     let text = format!("{op:?}");

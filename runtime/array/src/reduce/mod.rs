@@ -24,11 +24,6 @@ use dask_plan::DType;
 use dask_plan::program::{Op, Reduction, Unary};
 use walk::Walk;
 
-/// Whether [`run`] runs an operator.
-pub(crate) fn is_fused(op: &Op) -> bool {
-    matches!(op, Op::Reduce { .. } | Op::Moments { .. } | Op::Arg { .. } | Op::Cumulative { .. })
-}
-
 /// Runs a reduction of an expression; this is one use of it.
 ///
 /// # Errors

@@ -104,6 +104,7 @@ pub(crate) fn random(rng: &mut Rng, salt: u64, chaos: Chaos, outside: &[(TaskId,
             let mut class = Class {
                 name: format!("class {i}"),
                 nbytes: rng.below(4) * 25,
+                scratch: rng.below(3) * rng.below(2) * 20,
                 retries: rng.below(6) as u32,
                 priority: rng.below(5) as i32 / 2 - 1,
                 ..Class::default()

@@ -112,7 +112,6 @@ pub(crate) struct World {
     pub(crate) deaths: u64,
     pub(crate) most_stored: u64,
     submitted: u64,
-    rescued: bool,
 }
 
 impl World {
@@ -133,7 +132,6 @@ impl World {
             deaths: 0,
             most_stored: 0,
             submitted: 0,
-            rescued: false,
         };
         for i in 0..setup.workers {
             let at = if world.rng.chance(70) { 0 } else { world.rng.below(200_000_000) };
@@ -194,7 +192,7 @@ impl World {
             }
             let tasks: usize = self.jobs.iter().map(|j| j.plan.tasks.len()).sum();
             if self.events > 20_000 + 50 * tasks as u64 {
-                return Err(format!("{} events for {tasks} tasks: something goes to and fro", self.events));
+                return Err(format!("after {} events for {tasks} tasks {}", self.events, self.stuck()));
             }
             self.step(step)?;
         }
@@ -466,22 +464,24 @@ impl World {
         }
     }
 
-    /// What a worker really stores never passes 0.80 of its limit.
+    /// What a worker really stores, and what its runs take, never passes 0.80 of its limit.
     fn check_memory(&self, id: WorkerId) {
         let w = &self.workers[&id];
         if w.info.memory_limit == 0 {
             return;
         }
-        let size = |t: &TaskId| {
+        let class = |t: &TaskId| {
             let plan = &self.jobs[t.job.0 as usize].plan;
-            plan.classes[plan.tasks[t.local as usize].0 as usize].nbytes
+            &plan.classes[plan.tasks[t.local as usize].0 as usize]
         };
-        let mut all: BTreeSet<TaskId> = w.store.keys().copied().collect();
-        all.extend(w.running.iter().map(|(h, _)| h.order.task));
         // Word of a closed job may be under way.
-        all.retain(|t| !self.jobs[t.job.0 as usize].closed);
-        let used: u64 = all.iter().map(size).sum();
-        assert!(used <= w.info.memory_limit * 4 / 5, "worker {id:?} stores {used} bytes at {}", self.now);
+        let is_open = |t: &TaskId| !self.jobs[t.job.0 as usize].closed;
+        let running: BTreeSet<TaskId> = w.running.iter().map(|(h, _)| h.order.task).filter(is_open).collect();
+        let mut all: BTreeSet<TaskId> = w.store.keys().copied().filter(is_open).collect();
+        all.extend(&running);
+        let stored: u64 = all.iter().map(|t| class(t).nbytes).sum();
+        let used = stored + running.iter().map(|t| class(t).scratch).sum::<u64>();
+        assert!(used <= w.info.memory_limit * 4 / 5, "worker {id:?} takes {used} bytes at {}", self.now);
     }
 
     fn computed(&mut self, id: WorkerId, task: TaskId, serial: u64) {
@@ -623,27 +623,36 @@ impl World {
         }
         let delivering = self.jobs.iter().any(|j| !j.closed && !j.places.is_empty());
         self.handle(Event::Tick { delivering })?;
-        if late && !self.rescued {
-            self.rescued = true;
+        if late {
             self.setup.die = 0;
             self.setup.retire = 0;
             self.setup.unfetched = 0;
-            for index in 0..4 {
-                let info = WorkerInfo {
-                    id: WorkerId::default(),
-                    name: format!("worker {index}"),
-                    address: "tcp://1".into(),
-                    nthreads: 2,
-                    memory_limit: self.setup.memory,
-                    resources: vec![("gpu".into(), 1.0)],
-                    python: true,
-                };
-                self.at(self.now, Step::Join(Box::new(info)));
-            }
+            self.rescue();
         }
         let at = self.now + 500_000_000;
         self.at(at, Step::Tick);
         Ok(())
+    }
+
+    /// Has workers join that may run anything, and again when they are gone: a task that kills its worker may kill all
+    /// that may run it.
+    fn rescue(&mut self) {
+        for index in 0..4 {
+            let name = format!("rescuer {index}");
+            if self.workers.values().any(|w| w.info.name == name) {
+                continue;
+            }
+            let info = WorkerInfo {
+                id: WorkerId::default(),
+                name,
+                address: "tcp://1".into(),
+                nthreads: 2,
+                memory_limit: self.setup.memory,
+                resources: vec![("gpu".into(), 1.0)],
+                python: true,
+            };
+            self.at(self.now, Step::Join(Box::new(info)));
+        }
     }
 
     /// A worker measures its memory, after which it is paused or not.

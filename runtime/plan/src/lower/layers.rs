@@ -38,12 +38,15 @@ pub(crate) fn lower(b: &Builder, groups: &Groups) -> Result<Vec<Part>, BuildErro
             }
             let written = write(b, group, &placed, &chosen);
             let nbytes = nbytes(node);
-            let key = format!("{nbytes} {label} {:?}", written.program);
+            // What only views or writes leaves a result that is another's memory, or none.
+            let scratch = written.peak.saturating_sub(nbytes);
+            let key = format!("{nbytes} {scratch} {label} {:?}", written.program);
             let template = *templates.entry(key).or_insert_with(|| {
                 part.templates.push(Template {
                     name: label.clone(),
                     body: Body::Program(written.program),
                     nbytes,
+                    scratch,
                 });
                 part.templates.len() as u32 - 1
             });

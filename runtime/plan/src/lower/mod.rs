@@ -6,6 +6,7 @@
 mod groups;
 mod layers;
 mod program;
+mod scratch;
 mod view;
 
 pub(crate) use groups::Groups;

@@ -1,6 +1,7 @@
 //! The program of a group's tasks, for one combination of classes.
 
 use super::groups::{Group, single_maps};
+use super::scratch;
 use super::view::{self, View};
 use crate::builder::Builder;
 use crate::builder::node::{Kind, Map, Param, Piece};
@@ -36,12 +37,16 @@ pub(crate) struct Writer<'a> {
     args: Vec<Sum>,
     arg_at: HashMap<Sum, u32>,
     body: Vec<(Op, Vec<Val>)>,
+    /// Of each instruction's array.
+    bytes: Vec<u64>,
     values: HashMap<(u32, View), Val>,
 }
 
 /// A task's program and what its inputs and arguments are.
 pub(crate) struct Written {
     pub(crate) program: Program,
+    /// The most bytes that the arrays inside it take at a time, its result among them.
+    pub(crate) peak: u64,
     pub(crate) inputs: Vec<Sum>,
     pub(crate) args: Vec<Sum>,
 }
@@ -63,6 +68,7 @@ pub(crate) fn write(
         args: vec![],
         arg_at: HashMap::new(),
         body: vec![],
+        bytes: vec![],
         values: HashMap::new(),
     };
     let mut last = Val::Input(0);
@@ -78,11 +84,8 @@ pub(crate) fn write(
     };
     let body =
         w.body.iter().map(|(op, of)| Instr { op: op.clone(), of: of.iter().map(number).collect() }).collect();
-    Written {
-        program: Program { inputs: n, args: w.args.len() as u32, body },
-        inputs: w.inputs,
-        args: w.args,
-    }
+    let program = Program { inputs: n, args: w.args.len() as u32, body };
+    Written { peak: scratch::peak(&program, &w.bytes), program, inputs: w.inputs, args: w.args }
 }
 
 impl Writer<'_> {
@@ -102,7 +105,7 @@ impl Writer<'_> {
                 let zero = |w: &[Int; 2]| *w == [Int::Lit(0); 2];
                 match &op {
                     Op::Pad { widths, .. } if widths.iter().all(zero) => of[0],
-                    _ => self.push(op, of),
+                    _ => self.push(op, of, node.block_bytes()),
                 }
             }
             Kind::Gather { of, axes, join } => {
@@ -134,23 +137,24 @@ impl Writer<'_> {
                     parts.push(self.cut(value, axes, &pieces, &which, view));
                 }
                 match join {
-                    Some(op) => self.push(op.clone(), parts),
+                    Some(op) => self.push(op.clone(), parts, node.block_bytes()),
                     None if total == 1 => parts[0],
                     None => {
                         let grid = counts.iter().map(|&c| c as u32).collect();
-                        self.push(Op::Assemble { grid }, parts)
+                        self.push(Op::Assemble { grid }, parts, node.block_bytes())
                     }
                 }
             }
         }
     }
 
-    fn push(&mut self, op: Op, of: Vec<Val>) -> Val {
+    fn push(&mut self, op: Op, of: Vec<Val>, bytes: u64) -> Val {
         // The same instruction twice (a block that is loaded and cut for two members).
         if let Some(k) = self.body.iter().position(|(o, f)| *f == of && *o == op) {
             return Val::Instr(k as u32);
         }
         self.body.push((op, of));
+        self.bytes.push(bytes);
         Val::Instr(self.body.len() as u32 - 1)
     }
 
@@ -175,7 +179,7 @@ impl Writer<'_> {
             let step = pieces[a][which[a]].step;
             ranges.push(Range { start: self.int(start), len: self.int(len), step });
         }
-        self.push(Op::Slice { ranges }, vec![value])
+        self.push(Op::Slice { ranges }, vec![value], 0)
     }
 
     /// An operand: a member's value, or a block that other tasks made.
