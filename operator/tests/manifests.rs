@@ -1,8 +1,9 @@
 //! What is installed and what is shown to users, as far as it can be judged without a cluster.
+#![allow(clippy::unwrap_used)] // A test file: helpers fail their test.
 
 use dask_operator::api::{DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ fn chart_and_kustomization_give_the_operator_the_same_rights() {
 }
 
 /// Reads an object and writes it again: what is lost is no field of its kind.
-fn keeps_all<K: DeserializeOwned + serde::Serialize>(object: &Value, place: &str) {
+fn keeps_all<K: DeserializeOwned + Serialize>(object: &Value, place: &str) {
     let typed: K = serde_json::from_value(object.clone()).unwrap_or_else(|e| panic!("{place}: {e}"));
     let kept = serde_json::to_value(typed).unwrap();
     assert_holds(&kept, object, place);
