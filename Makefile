@@ -8,20 +8,22 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 export CACHE
 
-.PHONY: help build dist run test test-rust test-python e2e lint fmt deny licenses bench bench-operator schema doc packages images cluster cluster-down clean
+.PHONY: help build dist run test test-rust test-python e2e lint fmt deny licenses bench bench-operator schema crds doc packages images cluster cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
 
-build: ## Build the release binary
-	cargo build --release --locked --bin dask-runtime
+build: ## Build the release binaries
+	cargo build --release --locked --bin dask-runtime --bin dask-operator
 
-dist: ## Build the static binary for this machine's architecture, as images hold it
-	# Only the program itself is linked anew: the flag is not handed to what it depends on.
-	cargo rustc --release --locked -p dask-runtime --bin dask-runtime -- -C target-feature=+crt-static
+dist: ## Build the static binaries for this machine's architecture, as images hold them
 	arch=$$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
 	mkdir -p dist/$$arch
-	strip -o dist/$$arch/dask-runtime $(TARGET)/release/dask-runtime
+	for program in dask-runtime dask-operator; do
+	    # Only the program itself is linked anew: the flag is not handed to what it depends on.
+	    cargo rustc --release --locked -p $$program --bin $$program -- -C target-feature=+crt-static
+	    strip -o dist/$$arch/$$program $(TARGET)/release/$$program
+	done
 
 run: ## Compute the main example
 	cargo run --release --locked --bin dask-runtime -- run manifests/samples/transpose-sum.yaml
@@ -40,13 +42,14 @@ test-python: ## Compare the binary with numpy, Dask and zarr-python
 e2e: images ## Run the scenarios on Kubernetes, on a cluster that is brought up if it is not; SCENARIO=name runs one
 	cargo test -p e2e --locked -- $(SCENARIO)
 
-lint: ## Formatting, clippy, style of Python, shell scripts and workflows
+lint: ## Formatting, clippy, style of Python, shell scripts, workflows and the Helm chart
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$$(scripts/venv) -m ruff check runtime scripts
 	$$(scripts/venv) -m ruff format --check runtime scripts
 	$$(dirname $$(scripts/venv))/shellcheck -x -P SCRIPTDIR $$(git grep -lE '^#!/usr/bin/env bash')
 	$$(scripts/go-tool github.com/rhysd/actionlint/cmd/actionlint v1.7.12)/actionlint
+	$$(e2e/cluster/cluster path helm) lint --strict --quiet charts/dask-operator
 
 fmt: ## Format the sources
 	cargo fmt --all
@@ -69,6 +72,10 @@ bench-operator: packages ## Measure the operator against a real API server; BENC
 
 schema: ## Write the JSON Schema of graph documents
 	cargo run --locked --bin dask-runtime -- graph schema > docs/graph.schema.json
+
+crds: ## Write the custom resources' definitions, and the page of their fields
+	cargo run --locked --bin dask-operator -- crd crds
+	cargo run --locked --bin dask-operator -- fields > docs/fields.md
 
 doc: ## Build the API documentation
 	cargo doc --workspace --no-deps --locked

@@ -37,6 +37,13 @@ pub enum Command {
         /// Folder for one file a definition.
         folder: Option<PathBuf>,
     },
+    /// Prints the fields of all kinds as a page of documentation.
+    Fields,
+    /// Waits, a minute at most, until a page of a running operator is answered with 200, and prints it.
+    Check {
+        /// Such as http://dask-operator.dask-operator:8080/readyz.
+        url: http::Uri,
+    },
 }
 
 /// Options of `run`.

@@ -60,14 +60,19 @@ const RULES: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// All definitions, with the names of their files in `crds/`.
-pub fn all() -> Vec<(String, Value)> {
+/// All definitions as the types have them, with every description.
+pub fn definitions() -> Vec<Value> {
     let definitions = [
         api::DaskAutoscaler::crd(),
         api::DaskCluster::crd(),
         api::DaskJob::crd(),
         api::DaskWorkerGroup::crd(),
     ];
+    definitions.into_iter().filter_map(|d| serde_json::to_value(d).ok()).collect()
+}
+
+/// All definitions as they are installed, with the names of their files in `crds/`.
+pub fn all() -> Vec<(String, Value)> {
     let file = |mut definition: Value| {
         let name = definition["spec"]["names"]["plural"].as_str().unwrap_or_default().to_string();
         let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
@@ -85,7 +90,7 @@ pub fn all() -> Vec<(String, Value)> {
         }
         (format!("{name}.yaml"), definition)
     };
-    definitions.into_iter().filter_map(|d| serde_json::to_value(d).ok()).map(file).collect()
+    definitions().into_iter().map(file).collect()
 }
 
 /// A definition as YAML.
@@ -116,7 +121,7 @@ fn polish(schema: &mut Value) {
 }
 
 /// Whether a property is a part of Kubernetes' own API.
-fn is_foreign(name: &str, property: &Value) -> bool {
+pub(crate) fn is_foreign(name: &str, property: &Value) -> bool {
     let has = |key: &str| property.pointer(&format!("/properties/{key}")).is_some();
     match name {
         "spec" => has("containers"),

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use dask_operator::args::{Args, Command, LogFormat};
-use dask_operator::{crd, run};
+use dask_operator::{check, crd, fields, run};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,8 +25,13 @@ fn main() -> ExitCode {
         LogFormat::Json => log.json().init(),
     }
     let result = match args.command {
-        Command::Run(args) => operate(args),
+        Command::Run(args) => wait_for(run::run(args)),
         Command::Crd { folder } => write(folder.as_deref()),
+        Command::Fields => {
+            print!("{}", fields::markdown());
+            Ok(())
+        }
+        Command::Check { url } => wait_for(check::check(&url)).map(|page| println!("{}", page.trim_end())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,9 +42,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn operate(args: dask_operator::args::Run) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run::run(args))
+fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
 fn write(folder: Option<&Path>) -> anyhow::Result<()> {

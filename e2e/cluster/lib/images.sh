@@ -2,16 +2,16 @@
 # Images for the cluster. Each is a Dockerfile and a line in `image`; Docker builds it where it answers, else buildah. An
 # image is kept as an archive in the cache, by a hash of what it is made from, and imported into a node when it changed.
 
-IMAGES=(dask-runtime dask-2026.3.0 dask-2026.8.0)
+IMAGES=(dask-runtime dask-operator dask-2026.3.0 dask-2026.8.0)
 
 # image NAME: sets `references` (names in the cluster, by blanks), `dockerfile`, `context`, `arguments` (of the build) and
 # `inputs` (what decides the content), paths in the repository.
 image() {
     arguments=()
     case $1 in
-        dask-runtime)
-            references=ghcr.io/dask/dask-runtime:dev dockerfile=images/dask-runtime/Dockerfile context=.
-            inputs=(images/dask-runtime "dist/$(go_arch)" LICENSE THIRD-PARTY-LICENSES) ;;
+        dask-runtime | dask-operator)
+            references=ghcr.io/dask/$1:dev dockerfile=images/$1/Dockerfile context=.
+            inputs=("images/$1" "dist/$(go_arch)/$1" LICENSE THIRD-PARTY-LICENSES) ;;
         dask-2026.3.0)
             references=ghcr.io/dask/dask:2026.3.0 dockerfile=e2e/cluster/images/dask/Dockerfile context=e2e/cluster/images/dask
             arguments=(DASK=2026.3.0) inputs=("$context") ;;
@@ -46,7 +46,7 @@ images() { # --list, or names; none means all
     mkdir -p "$CACHE_E2E/images"
     for name in "$@"; do
         image "$name"
-        archive=$(image_archive "$name") || die "$name: dist/$(go_arch) is missing: make dist"
+        archive=$(image_archive "$name") || die "$name: ${inputs[1]} is missing: make dist"
         if [ -e "$archive" ]; then touch "$archive"; continue; fi
         say "building the image $name"
         if have docker && docker info > /dev/null 2>&1; then docker_build; else buildah_build; fi
