@@ -130,7 +130,7 @@ impl Bench {
             "apply",
             "--server-side",
             "--force-conflicts",
-            "-f",
+            "-k",
             &cluster::root().join("crds").to_string_lossy(),
         ])?;
         let force = PatchParams::apply("bench-operator").force();
