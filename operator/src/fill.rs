@@ -144,6 +144,7 @@ pub fn pod(
     }
     if engine == Engine::Native {
         fill(&mut pod, "automountServiceAccountToken", || json!(false));
+        fill(&mut pod, "tolerations", leave_lost_nodes);
     }
     pod
 }
@@ -188,6 +189,15 @@ fn fill_container(
     if role == Role::Worker && engine == Engine::Dask {
         fill(container, "lifecycle", || json!({"preStop": {"sleep": {"seconds": RETIRE_BEFORE_END}}}));
     }
+}
+
+/// Pods of a node that is lost come back elsewhere after a minute, and not after the five of Kubernetes: the scheduler gives
+/// up a silent worker after as long.
+fn leave_lost_nodes() -> Value {
+    let lost = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+    let toleration =
+        |key| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60});
+    json!(lost.map(toleration))
 }
 
 /// What the restricted pod security standard asks of a container, and a root that cannot be written.

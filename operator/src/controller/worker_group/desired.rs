@@ -87,14 +87,14 @@ pub(super) fn desired(seen: &Seen, settings: &Settings) -> Plan {
     if cluster.metadata.deletion_timestamp.is_some() {
         return plan;
     }
-    let hash = template_hash(&seen.group, cluster, settings);
+    let template = Template::new(&seen.group, cluster, settings);
     let wanted = wanted(seen);
     let (mut active, mut leaving): (Vec<&Member>, Vec<&Member>) =
         seen.members.iter().filter(|m| !m.is_over && !m.is_terminating()).partition(|m| m.retiring.is_none());
 
-    inherit(&active, &hash, &mut plan);
-    let surplus = surplus(&active, wanted, &hash);
-    let outdated = if surplus.is_empty() { outdated(seen, &active, wanted, &hash) } else { Vec::new() };
+    inherit(&active, &template.hash, &mut plan);
+    let surplus = surplus(&active, wanted, &template);
+    let outdated = if surplus.is_empty() { outdated(seen, &active, wanted, &template) } else { Vec::new() };
     let chosen: BTreeSet<&str> = surplus.iter().chain(&outdated).map(|m| m.name.as_str()).collect();
     for member in surplus.iter().chain(&outdated) {
         if member.is_ready {
@@ -171,25 +171,47 @@ fn repair(seen: &Seen, member: &Member, plan: &mut Plan) {
 // --- who leaves -----------------------------------------------------------------------------------------------------
 
 /// Workers that are too many: those that are not ready first, then those of an older spec, then the newest.
-fn surplus<'a>(active: &[&'a Member], wanted: usize, hash: &str) -> Vec<&'a Member> {
+fn surplus<'a>(active: &[&'a Member], wanted: usize, template: &Template) -> Vec<&'a Member> {
     let mut order: Vec<&Member> = active.to_vec();
-    order.sort_by_key(|m| (m.is_ready, is_current(m, hash), std::cmp::Reverse(m.made()), m.name.clone()));
+    order.sort_by_key(|m| (m.is_ready, template.is_of(m), std::cmp::Reverse(m.made()), m.name.clone()));
     order.truncate(active.len().saturating_sub(wanted));
     order
 }
 
-fn is_current(member: &Member, hash: &str) -> bool {
-    member.hash.as_deref().is_none_or(|h| h == hash)
+/// What all workers of a group have in common.
+struct Template {
+    hash: String,
+    /// Images by container: the one thing that can be edited in a pod that runs, and matters.
+    images: BTreeMap<String, String>,
+}
+
+impl Template {
+    fn new(group: &DaskWorkerGroup, cluster: &DaskCluster, settings: &Settings) -> Template {
+        let pod = worker_pod(group, cluster, settings, "{name}");
+        let containers = pod["containers"].as_array();
+        let text = |c: &Value, key: &str| c[key].as_str().map(str::to_string);
+        let images =
+            containers.into_iter().flatten().filter_map(|c| Some((text(c, "name")?, text(c, "image")?)));
+        Template { images: images.collect(), hash: template_hash(group, cluster, settings) }
+    }
+
+    /// Whether a worker was made from it, and is so still.
+    fn is_of(&self, member: &Member) -> bool {
+        let same =
+            |(name, image): (&String, &String)| self.images.get(name).is_none_or(|wanted| wanted == image);
+        member.hash.as_deref().is_none_or(|h| h == self.hash)
+            && (member.hash.is_none() || member.images.iter().all(same))
+    }
 }
 
 /// Workers of an older spec that may be replaced now.
-fn outdated<'a>(seen: &Seen, active: &[&'a Member], wanted: usize, hash: &str) -> Vec<&'a Member> {
+fn outdated<'a>(seen: &Seen, active: &[&'a Member], wanted: usize, template: &Template) -> Vec<&'a Member> {
     let strategy = seen.group.spec.worker.update_strategy.clone().unwrap_or_default();
     if strategy.type_ == UpdateStrategyType::OnDelete {
         return Vec::new();
     }
     let (ready, idle): (Vec<&Member>, Vec<&Member>) =
-        active.iter().copied().filter(|m| !is_current(m, hash)).partition(|m| m.is_ready);
+        active.iter().copied().filter(|m| !template.is_of(m)).partition(|m| m.is_ready);
     let missing = wanted.saturating_sub(active.iter().filter(|m| m.is_ready).count());
     let budget = max_unavailable(strategy.max_unavailable.as_ref(), wanted).saturating_sub(missing);
     idle.into_iter().chain(ready.into_iter().take(budget)).collect()

@@ -9,6 +9,7 @@ use crate::names::{COMPONENT, HASH, RETIRING, SLOT, WORKER_GROUP};
 use crate::trouble::{self, Trouble};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A group as it is.
@@ -55,6 +56,8 @@ pub struct Member {
     pub retiring: Option<Timestamp>,
     /// Hash of the template that it was made from; nothing on what the old operator made.
     pub hash: Option<String>,
+    /// Images by container.
+    pub images: BTreeMap<String, String>,
     /// Slot, and how many held it before.
     pub slot: Option<(u32, u32)>,
     /// What hinders it.
@@ -88,6 +91,7 @@ fn member(kind: Kind, meta: &ObjectMeta) -> Member {
         retiring: annotation(meta, RETIRING)
             .map(|t| t.parse().ok().or(meta.creation_timestamp.as_ref().map(|t| t.0)).unwrap_or_default()),
         hash: annotation(meta, HASH).map(str::to_string),
+        images: BTreeMap::new(),
         slot: slot.and_then(|(slot, turn)| Some((slot.parse().ok()?, turn.parse().ok()?))),
         trouble: None,
     }
@@ -95,6 +99,7 @@ fn member(kind: Kind, meta: &ObjectMeta) -> Member {
 
 impl From<&Pod> for Member {
     fn from(pod: &Pod) -> Member {
+        let images = pod.spec.containers.iter().filter_map(|c| Some((c.name.clone(), c.image.clone()?)));
         let ends = pod
             .status
             .container_statuses
@@ -102,6 +107,7 @@ impl From<&Pod> for Member {
             .filter_map(|c| c.state.terminated.as_ref()?.finished_at.as_ref());
         Member {
             ip: pod.status.pod_ip.clone(),
+            images: images.collect(),
             is_ready: pod.is_ready(),
             is_over: pod.is_over(),
             ended: ends.map(|t| t.0).max(),

@@ -230,6 +230,15 @@ fn a_changed_spec_rolls_a_quarter_at_a_time_and_waits_for_the_new_ones() {
 }
 
 #[test]
+fn a_worker_whose_image_was_edited_is_replaced() {
+    let mut seen = seen(2);
+    grow(&mut seen, NOW - 100);
+    let image = seen.members[1].images.values_mut().next().unwrap();
+    *image = "edited".into();
+    assert_eq!(marked(&plan(&seen)), [seen.members[1].name.as_str()]);
+}
+
+#[test]
 fn old_workers_of_another_operator_stay_until_the_spec_changes() {
     let mut seen = seen(1);
     grow(&mut seen, NOW - 100);
