@@ -1,4 +1,5 @@
 //! The custom resources, `kubernetes.dask.org/v1`: one file a kind.
+#![allow(clippy::duplicated_attributes, reason = "columns of `kubectl get` have types, several the same")]
 
 mod autoscaler;
 mod cluster;
