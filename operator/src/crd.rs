@@ -113,7 +113,9 @@ fn polish(schema: &mut Value) {
         }
         // Ours are named; whatever else has a description of its own is documented by us.
         if is_foreign(name, property) {
+            let own = property.get("description").cloned();
             slim(property);
+            property["description"] = own.unwrap_or_default();
         } else {
             polish(property);
         }

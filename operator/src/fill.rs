@@ -230,14 +230,29 @@ pub fn runner(spec: &PodSpec, address: &str, restart: &str) -> Map<String, Value
     pod
 }
 
-/// The container that submits the graph document at `path` to a cluster's scheduler.
-pub fn submitter(path: &str, job_id: &str, settings: &Settings) -> Value {
-    json!({
+/// The pod that submits the graph document at `path` to a cluster's scheduler, with the cluster's image if it names one.
+pub fn submitter(
+    path: &str,
+    job_id: &str,
+    cluster: &DaskClusterSpec,
+    settings: &Settings,
+) -> Map<String, Value> {
+    let mut container = json!({
         "name": "runner",
-        "image": settings.native_image,
+        "image": cluster.image.as_ref().unwrap_or(&settings.native_image),
         "args": ["submit", path, "--job-id", job_id, "--connect-timeout", "600"],
         "securityContext": restricted(),
-    })
+    });
+    if let Some(policy) = &cluster.image_pull_policy {
+        container["imagePullPolicy"] = json!(policy);
+    }
+    let mut pod = Map::new();
+    pod.insert("containers".into(), json!([container]));
+    pod.insert("automountServiceAccountToken".into(), json!(false));
+    if let Some(secrets) = &cluster.image_pull_secrets {
+        pod.insert("imagePullSecrets".into(), json!(secrets));
+    }
+    pod
 }
 
 /// Address in the variable of a container, after the user's own: theirs wins.

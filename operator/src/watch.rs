@@ -191,6 +191,10 @@ fn concerned(ctx: &Context, kind: Kind, meta: &ObjectMeta, cluster: Option<&str>
                 }
             }
         }
+        // Its cluster may be gone, and nobody else care for it.
+        Kind::Pod if meta.deletion_timestamp.is_some() => {
+            cluster.into_iter().for_each(|c| add(Kind::Cluster, c))
+        }
         _ => {}
     }
 }

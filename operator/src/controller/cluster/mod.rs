@@ -9,16 +9,22 @@ pub use desired::{deployment_body, group_body, service_body};
 pub use observe::Seen;
 pub use validate::{Refusal, containers};
 
-use crate::action::{Kind, Plan, warn};
+use crate::action::{Action, Kind, Plan, warn};
 use crate::cache::Id;
+use crate::children::{Pod, label};
 use crate::controller::{Context, Error, Outcome};
+use crate::fill::Role;
+use crate::names::COMPONENT;
 
 /// Brings a cluster closer to what it should be.
 ///
 /// # Errors
 /// When the API server does not answer; the object is tried again later.
 pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
-    let Some(seen) = observe::observe(ctx, id) else { return Ok(Outcome::default()) };
+    let Some(seen) = observe::observe(ctx, id) else {
+        hurry(ctx, id).await?;
+        return Ok(Outcome::default());
+    };
     let meta = &seen.cluster.metadata;
     ctx.drop_kopf(Kind::Cluster, meta).await?;
     if meta.deletion_timestamp.is_some() {
@@ -40,4 +46,20 @@ pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
     let status = status::status(&seen, failure.as_ref(), &ctx.settings);
     ctx.write_status(Kind::Cluster, meta, seen.cluster.status.as_ref(), &status).await?;
     Ok(Outcome { again: plan.again, failure })
+}
+
+/// Lets workers end at once whose cluster is gone: nobody is left to whom they could hand over.
+async fn hurry(ctx: &Context, id: &Id) -> Result<(), Error> {
+    if ctx.caches.clusters.get(id).is_some() {
+        return Ok(());
+    }
+    let waits =
+        |p: &Pod| p.is_terminating() && p.metadata.deletion_grace_period_seconds.is_some_and(|s| s > 1);
+    let is_worker = |p: &Pod| label(&p.metadata, COMPONENT) == Some(Role::Worker.name());
+    for pod in ctx.caches.pods.of_cluster(id).iter().filter(|p| waits(p) && is_worker(p)) {
+        let (name, uid) = (pod.name().to_string(), pod.metadata.uid.clone().unwrap_or_default());
+        let action = Action::Delete { kind: Kind::Pod, name, uid, grace: Some(1) };
+        ctx.carry_out(Kind::Pod, &pod.metadata, &Plan { actions: vec![action], ..Plan::default() }).await?;
+    }
+    Ok(())
 }

@@ -189,7 +189,7 @@ pub fn runner_body(job: &DaskJob, attempt: i32, submission: &str, settings: &Set
         _ => "Never",
     };
     let pod = match &job.spec.job.graph {
-        Some(graph) => graph_pod(name, graph, submission, settings),
+        Some(graph) => graph_pod(job, graph, submission, settings),
         None => job.spec.job.spec.clone().unwrap_or_default(),
     };
     json!({
@@ -206,7 +206,8 @@ pub fn runner_body(job: &DaskJob, attempt: i32, submission: &str, settings: &Set
     })
 }
 
-fn graph_pod(job: &str, graph: &GraphSource, submission: &str, settings: &Settings) -> PodSpec {
+fn graph_pod(job: &DaskJob, graph: &GraphSource, submission: &str, settings: &Settings) -> PodSpec {
+    let name = job.metadata.name.as_deref().unwrap_or_default();
     let config_map = |name: &str, key: &str| json!({"name": "graph", "configMap": {"name": name, "items": [{"key": key, "path": "graph.yaml"}]}});
     let (volume, file) = match graph {
         GraphSource { config_map_key_ref: Some(key), .. } => (config_map(&key.name, &key.key), "graph.yaml"),
@@ -214,15 +215,15 @@ fn graph_pod(job: &str, graph: &GraphSource, submission: &str, settings: &Settin
             json!({"name": "graph", "persistentVolumeClaim": {"claimName": volume.claim_name, "readOnly": true}}),
             volume.path.trim_start_matches('/'),
         ),
-        _ => (config_map(&names::graph(job), "graph.yaml"), "graph.yaml"),
+        _ => (config_map(&names::graph(name), "graph.yaml"), "graph.yaml"),
     };
-    let mut container = fill::submitter(&format!("{GRAPH_FOLDER}/{file}"), submission, settings);
-    container["volumeMounts"] = json!([{"name": "graph", "mountPath": GRAPH_FOLDER, "readOnly": true}]);
-    let pod = json!({"containers": [container], "volumes": [volume], "automountServiceAccountToken": false});
-    match pod {
-        Value::Object(map) => PodSpec(map),
-        _ => PodSpec::default(),
+    let path = format!("{GRAPH_FOLDER}/{file}");
+    let mut pod = fill::submitter(&path, submission, &job.spec.cluster.spec, settings);
+    if let Some(container) = pod.get_mut("containers").and_then(|c| c.get_mut(0)) {
+        container["volumeMounts"] = json!([{"name": "graph", "mountPath": GRAPH_FOLDER, "readOnly": true}]);
     }
+    pod.insert("volumes".into(), json!([volume]));
+    PodSpec(pod)
 }
 
 fn runner(seen: &Seen, settings: &Settings, plan: &mut Plan) {

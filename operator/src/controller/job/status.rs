@@ -129,7 +129,11 @@ fn conditions(
     c.set("Suspended", suspended, if suspended { "Suspended" } else { "NotSuspended" }, "");
     let cluster = seen.own_cluster().and_then(|c| c.status.clone()).unwrap_or_default();
     let available = is_true(&cluster.conditions, "Available");
-    c.set("Available", available, if available { "ClusterReady" } else { "ClusterNotReady" }, "");
+    match (stage, available) {
+        (Stage::Ended { .. }, _) => c.set("Available", false, "Finished", ""),
+        (_, true) => c.set("Available", true, "ClusterReady", ""),
+        (_, false) => c.set("Available", false, "ClusterNotReady", ""),
+    }
     let (complete, failed, reason, message) = match stage {
         Stage::Ended { success, reason, message } => (*success, !*success, *reason, message.clone()),
         Stage::Retrying { why, .. } => (false, false, "Retrying", why.clone()),

@@ -273,6 +273,11 @@ fn bad_jobs_are_refused_with_field_value_and_fix() {
         ),
         (graph(&large), "InvalidGraph", "configMapKeyRef"),
         (json!({"job": {}}), "InvalidSpec", "neither"),
+        (
+            json!({"job": {"graph": {"inline": GOOD}}, "cluster": {"spec": {"engine": "Dask"}}}),
+            "InvalidSpec",
+            "engine: Native",
+        ),
         (json!({"job": {"spec": {"containers": []}}}), "InvalidSpec", "spec.job.spec.containers"),
         (
             json!({"job": {"graph": {"volume": {"claimName": "c", "path": "../x"}}}}),

@@ -1,9 +1,9 @@
 //! Whether a job can run at all.
 
 use super::Seen;
-use crate::api::GraphSource;
+use crate::api::{Engine, GraphSource};
 use crate::controller::cluster::{Refusal, containers};
-use crate::names;
+use crate::{fill, names};
 
 /// Bytes that an inline graph may have; the whole object must fit into the API server's store.
 const LARGEST_GRAPH: usize = 128 << 10;
@@ -34,6 +34,11 @@ pub(super) fn validate(seen: &Seen) -> Result<(), Refusal> {
             }
             Ok(())
         }
+        (None, Some(_)) if fill::engine(&spec.cluster.spec) == Engine::Dask => Err(invalid(
+            "spec.job.graph runs on the native engine, and spec.cluster.spec.engine, or an image or arguments of its containers, \
+             mean stock Dask; leave these out, set engine: Native, or run a pod by spec.job.spec"
+                .into(),
+        )),
         (None, Some(graph)) => check_graph(graph, seen),
         (None, None) => {
             Err(invalid("spec.job has neither spec nor graph; write a pod's spec, or a graph".into()))
