@@ -99,6 +99,11 @@ impl Gate {
         let _ = self.is_shut.subscribe().wait_for(|shut| *shut).await;
     }
 
+    /// Whether it has shut.
+    pub fn is_shut(&self) -> bool {
+        *self.is_shut.borrow()
+    }
+
     /// Notes a write. Returns whether it is the one at which to shut.
     fn note(&self, request: &Request) -> Option<Shut> {
         let path = request.uri().path();
@@ -144,7 +149,7 @@ impl Drop for Gate {
 
 async fn pass(State(gate): State<std::sync::Weak<Gate>>, request: Request) -> Response {
     let Some(gate) = gate.upgrade() else { return StatusCode::BAD_GATEWAY.into_response() };
-    if *gate.is_shut.borrow() {
+    if gate.is_shut() {
         return std::future::pending().await;
     }
     match gate.note(&request) {

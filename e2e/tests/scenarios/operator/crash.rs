@@ -13,7 +13,6 @@ use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use std::future::pending;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
@@ -96,43 +95,47 @@ async fn is_whole(s: &Scenario, name: &str, workers: usize) -> Result<()> {
     Ok(())
 }
 
-/// Does something once for each write that it takes, and each time the operator dies there: before and after the write. Returns
-/// at how many it died.
+/// Does something again and again, and each time the operator dies at a later write of it: before and after that. Ends when
+/// there is no such write any more. Returns how often it died.
 async fn at_each_write(
     operator: &mut Operator,
     mut doing: impl AsyncFnMut(usize) -> Result<()>,
 ) -> Result<usize> {
-    let (mut n, mut deaths, mut round) = (1, 0, 0);
-    loop {
-        let mut died = false;
-        for at in [Shut::Before(n), Shut::After(n)] {
+    let mut deaths = 0;
+    for n in 1.. {
+        let before = deaths;
+        for (i, at) in [Shut::Before(n), Shut::After(n)].into_iter().enumerate() {
             operator.gate.reset(Some(at));
             let gate = Arc::clone(&operator.gate);
-            let died_here = Mutex::new(false);
-            let revive = async {
-                gate.shut().await;
-                operator.kill()?;
-                gate.reset(None);
-                operator.run()?;
-                *died_here.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
-                pending::<Result<()>>().await
-            };
-            tokio::select! {
-                done = doing(round) => done.with_context(|| format!("the operator died {at:?}"))?,
-                failed = revive => failed?,
+            let mut revived = false;
+            {
+                let mut doing = std::pin::pin!(doing(2 * (n - 1) + i));
+                tokio::select! {
+                    biased;
+                    () = gate.shut() => {
+                        operator.kill()?;
+                        gate.reset(None);
+                        operator.run()?;
+                        revived = true;
+                        doing.await
+                    }
+                    done = &mut doing => done,
+                }
+                .with_context(|| format!("the operator died {at:?}"))?;
             }
-            round += 1;
-            if *died_here.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
-                died = true;
-                deaths += 1;
+            // All was done before the write at which it hangs now.
+            if !revived && gate.is_shut() {
+                operator.restart()?;
+                revived = true;
             }
+            deaths += usize::from(revived);
         }
-        if !died {
-            operator.gate.reset(None);
-            return Ok(deaths);
+        if deaths == before {
+            break;
         }
-        n += 1;
     }
+    operator.gate.reset(None);
+    Ok(deaths)
 }
 
 #[test]

@@ -49,10 +49,10 @@ fn image(deployment: &Deployment) -> Option<&str> {
 fn what_somebody_deletes_comes_back() {
     operated("repair-deleted", async |s, _| {
         cluster(s, 2).await?;
-        let worker = until_workers(s, GROUP, 2).await?[0].name_any();
-        s.api::<Pod>().delete(&worker, &DeleteParams::default()).await?;
+        let worker = until_workers(s, GROUP, 2).await?[0].clone();
+        s.api::<Pod>().delete(&worker.name_any(), &DeleteParams::default()).await?;
         let replaced = |pods: &[Pod]| {
-            pods.iter().filter(|p| is_active(p)).count() == 2 && pods.iter().all(|p| p.name_any() != worker)
+            pods.iter().filter(|p| is_active(p)).count() == 2 && pods.iter().all(|p| p.uid() != worker.uid())
         };
         s.until_pods("another worker", &of_group(GROUP), replaced).await?;
         comes_back::<Deployment>(s, SCHEDULER).await?;
