@@ -10,6 +10,8 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use kube::Client;
+use serde_json::Value;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
@@ -29,6 +31,7 @@ pub enum Shut {
 struct Seen {
     writes: Vec<String>,
     denied: Vec<String>,
+    made: HashSet<String>,
     shut_at: Option<Shut>,
 }
 
@@ -85,6 +88,11 @@ impl Gate {
         self.seen().denied.clone()
     }
 
+    /// Whether an object of this uid was made through this gate.
+    pub fn made(&self, uid: &str) -> bool {
+        self.seen().made.contains(uid)
+    }
+
     /// Opens it, forgets the writes, and says where to shut next.
     pub fn reset(&self, shut_at: Option<Shut>) {
         let mut seen = self.seen();
@@ -118,6 +126,7 @@ impl Gate {
     }
 
     async fn forward(&self, mut request: Request) -> Result<Response> {
+        let is_create = request.method() == Method::POST;
         // They are the API server's to say anew.
         request.headers_mut().remove(header::HOST);
         request.headers_mut().remove(header::AUTHORIZATION);
@@ -125,15 +134,18 @@ impl Gate {
         let body = body.collect().await?.to_bytes();
         let request = axum::http::Request::from_parts(parts, body.to_vec().into());
         let response = self.client.send(request).await?;
-        if response.status() != StatusCode::FORBIDDEN {
+        let is_denied = response.status() == StatusCode::FORBIDDEN;
+        if !is_create && !is_denied {
             return Ok(response.map(Body::new));
         }
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await?.to_bytes();
         let text = String::from_utf8_lossy(&bytes);
         // Quotas and the like say 403, too; a missing right names the account.
-        if text.contains("system:serviceaccount:") {
+        if is_denied && text.contains("system:serviceaccount:") {
             self.seen().denied.push(text.into_owned());
+        } else if let Ok(object) = serde_json::from_slice::<Value>(&bytes) {
+            self.seen().made.extend(object["metadata"]["uid"].as_str().map(str::to_string));
         }
         Ok(Response::from_parts(parts, Body::from(bytes)))
     }

@@ -4,10 +4,11 @@ use crate::gate::Gate;
 use crate::{Nodes, Scenario, cluster, engine, scenario};
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -38,7 +39,7 @@ pub fn operated(name: &str, body: impl AsyncFnOnce(&Scenario, &mut Operator) -> 
         body(s, &mut operator).await?;
         let denied = operator.gate.denied();
         ensure!(denied.is_empty(), "the operator lacks rights: {denied:#?}");
-        Ok(())
+        operator.is_alone(s).await
     });
 }
 
@@ -60,6 +61,17 @@ impl Operator {
         let mut operator = Operator { gate, namespace: s.namespace.clone(), kubeconfig, log, process: None };
         operator.run()?;
         Ok(operator)
+    }
+
+    /// Checks that it made all Services of clusters: an operator that looks after all namespaces would do its work, and the
+    /// scenario would prove nothing.
+    async fn is_alone(&self, s: &Scenario) -> Result<()> {
+        let ours = ListParams::default().labels("dask.org/cluster-name");
+        for service in s.api::<Service>().list(&ours).await? {
+            let is_made_here = self.gate.made(&service.uid().unwrap_or_default());
+            ensure!(is_made_here, "another operator made Service {}: end it first", service.name_any());
+        }
+        Ok(())
     }
 
     /// Starts its process, which does not run.

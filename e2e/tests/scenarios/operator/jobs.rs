@@ -119,40 +119,41 @@ fn a_suspended_job_rests_and_goes_on() {
     });
 }
 
-#[test]
-fn a_failing_job_is_tried_again_as_often_as_it_says() {
-    operated("retry", async |s, _| {
-        for (name, policy) in [("anew", "New"), ("again", "Reuse")] {
-            let mut spec = program("raise SystemExit(1)");
-            spec["backoffLimit"] = json!(1);
-            spec["retry"] = json!({"cluster": policy});
-            s.dask::<DaskJob>(name, spec).await?;
-        }
-        for (name, is_kept) in [("anew", false), ("again", true)] {
-            let cluster =
-                s.until::<DaskCluster>("the cluster", name, |c: Option<&DaskCluster>| c.is_some()).await?;
-            let second = |j: Option<&DaskJob>| j.is_some_and(|j| j.status()["attempts"] == 2);
-            s.until::<DaskJob>("the second attempt", name, second).await?;
-            let runner = format!("{name}-runner-1");
-            s.until::<Pod>("the second runner", &runner, |p: Option<&Pod>| p.is_some()).await?;
-            let now = s.api::<DaskCluster>().get_opt(name).await?;
-            // It may be gone already: the second runner fails as fast as the first.
-            let same = now.map(|c| c.uid() == cluster.uid());
-            ensure!(same.is_none_or(|same| same == is_kept), "the cluster of {name}'s second attempt");
+/// A job that fails twice; whether the second attempt has the cluster of the first.
+async fn fails_twice(s: &Scenario, policy: &str, is_kept: bool) -> Result<()> {
+    let mut spec = program("raise SystemExit(1)");
+    spec["backoffLimit"] = json!(1);
+    spec["retry"] = json!({"cluster": policy});
+    s.dask::<DaskJob>("fails", spec).await?;
+    let first = s.until::<DaskCluster>("the cluster", "fails", |c: Option<&DaskCluster>| c.is_some()).await?;
+    let second = |p: Option<&Pod>| p.is_some();
+    s.until::<Pod>("the second runner", "fails-runner-1", second).await?;
+    // It may be gone already: the second runner fails as fast as the first.
+    if let Some(now) = s.api::<DaskCluster>().get_opt("fails").await? {
+        ensure!((now.uid() == first.uid()) == is_kept, "the cluster of the second attempt");
+    }
+    let job = until_status(s, "fails", "Failed").await?;
+    let failed = job.condition("Failed");
+    ensure!(failed["reason"] == "BackoffLimitExceeded", "{failed}");
+    ensure!(failed["message"].as_str().is_some_and(|m| m.contains("exit code 1")), "{failed}");
+    let status = job.status();
+    ensure!(status["jobRunnerPodName"] == "fails-runner-1" && status["attempts"] == 2, "{status}");
+    let runner = s.api::<Pod>().get_opt("fails-runner").await?;
+    ensure!(runner.is_some(), "the first runner's log stays to be read");
+    if let Some(c) = s.api::<DaskCluster>().get_opt("fails").await? {
+        until_gone(s, &c).await?;
+    }
+    Ok(())
+}
 
-            let job = until_status(s, name, "Failed").await?;
-            let failed = job.condition("Failed");
-            ensure!(failed["reason"] == "BackoffLimitExceeded", "{failed}");
-            ensure!(failed["message"].as_str().is_some_and(|m| m.contains("exit code 1")), "{failed}");
-            ensure!(job.status()["jobRunnerPodName"] == *runner, "{}", job.status());
-            let first = s.api::<Pod>().get_opt(&format!("{name}-runner")).await?;
-            ensure!(first.is_some(), "the first runner's log stays to be read");
-            if let Some(c) = s.api::<DaskCluster>().get_opt(name).await? {
-                until_gone(s, &c).await?;
-            }
-        }
-        Ok(())
-    });
+#[test]
+fn a_failing_job_is_tried_again_on_a_new_cluster() {
+    operated("retry-new", async |s, _| fails_twice(s, "New", false).await);
+}
+
+#[test]
+fn a_failing_job_is_tried_again_on_the_same_cluster() {
+    operated("retry-same", async |s, _| fails_twice(s, "Reuse", true).await);
 }
 
 #[test]

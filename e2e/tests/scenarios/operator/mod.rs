@@ -2,6 +2,7 @@
 //! only what the operator writes matters.
 
 mod bad_input;
+mod contract;
 mod crash;
 mod jobs;
 mod repair;
