@@ -40,6 +40,7 @@ test-python: ## Compare the binary with numpy, Dask and zarr-python
 	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
 
 e2e: images ## Run the scenarios on Kubernetes, on a cluster that is brought up if it is not; SCENARIO=name runs one
+	cargo build --locked -p dask-operator --bin dask-operator
 	cargo test -p e2e --locked -- $(SCENARIO)
 
 lint: ## Formatting, clippy, style of Python, shell scripts, workflows and the Helm chart

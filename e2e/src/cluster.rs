@@ -1,7 +1,7 @@
 //! The Kubernetes that scenarios run on: `e2e/cluster/cluster` brings it up, or finds it up.
 
 use anyhow::{Context, Result, bail};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,8 +33,12 @@ pub fn run(args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Brings the cluster up, once in this process, with the images that are built. Returns the path of its kubeconfig.
+/// Brings the cluster up, once in this process, with the images that are built. Returns the path of its kubeconfig. The one
+/// that `E2E_KUBECONFIG` names is another's: it is neither brought up nor changed.
 fn kubeconfig() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("E2E_KUBECONFIG") {
+        return Ok(path.into());
+    }
     static UP: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
     let up = || -> Result<PathBuf> {
         run(&["up"])?;
@@ -48,10 +52,20 @@ fn kubeconfig() -> Result<PathBuf> {
 /// # Errors
 /// When there is no cluster to be had: says what is missing.
 pub async fn client() -> Result<Client> {
+    Ok(Client::try_from(config().await?)?)
+}
+
+/// A client that has this token, and no other rights.
+pub(crate) async fn client_of(token: &str) -> Result<Client> {
+    let mut config = config().await?;
+    config.auth_info = AuthInfo { token: Some(token.to_string().into()), ..AuthInfo::default() };
+    Ok(Client::try_from(config)?)
+}
+
+async fn config() -> Result<Config> {
     let path = tokio::task::spawn_blocking(kubeconfig).await??;
     let file = Kubeconfig::read_from(&path).with_context(|| format!("{}", path.display()))?;
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
-    Ok(Client::try_from(config)?)
+    Ok(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)
 }
 
 /// Ends a node as a power failure would.

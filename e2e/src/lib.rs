@@ -12,8 +12,12 @@
 //! ```
 
 pub mod cluster;
+pub mod dask;
 pub mod engine;
+pub mod gate;
+pub mod operator;
 mod report;
 mod scenario;
 
+pub use operator::{Operator, operated};
 pub use scenario::{Nodes, Scenario, scenario};

@@ -25,6 +25,7 @@ pub(crate) async fn write(s: &Scenario, name: &str, error: &anyhow::Error) -> Re
         ("events", events(s).await),
         ("custom resources", custom(s).await),
         ("pods", pods(s).await),
+        ("operator", operator(s)),
     ] {
         let part = part.unwrap_or_else(|e| format!("cannot be read: {e:#}\n"));
         write!(text, "\n== {title}\n\n{part}")?;
@@ -73,6 +74,18 @@ async fn custom(s: &Scenario) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// The log of the scenario's operator, if it had one.
+fn operator(s: &Scenario) -> Result<String> {
+    let log = s.operator_log();
+    if !log.exists() {
+        return Ok("none ran on this machine\n".into());
+    }
+    let text = std::fs::read_to_string(log)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(10 * LINES as usize)..];
+    Ok(last.join("\n"))
 }
 
 async fn pods(s: &Scenario) -> Result<String> {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -96,6 +97,19 @@ impl Scenario {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Where its operator's log goes.
+    pub(crate) fn operator_log(&self) -> PathBuf {
+        cluster::root().join(format!("target/e2e/{}.operator.log", self.namespace))
+    }
+
+    /// What comes, unless it takes too long.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub async fn patient<T>(&self, what: &str, coming: impl Future<Output = T>) -> Result<T> {
+        patient(what, coming).await
+    }
+
     fn namespaces(&self) -> Api<Namespace> {
         Api::all(self.client.clone())
     }
@@ -155,15 +169,32 @@ impl Scenario {
         &self,
         what: &str,
         labels: &str,
-        mut wanted: impl FnMut(&[Pod]) -> bool,
+        wanted: impl FnMut(&[Pod]) -> bool,
     ) -> Result<Vec<Pod>> {
+        self.until_all::<Pod>(what, labels, wanted).await
+    }
+
+    /// Waits, watching, until the objects of a kind that carry labels are as wanted.
+    ///
+    /// # Errors
+    /// When that takes too long: says what was waited for.
+    pub async fn until_all<K>(
+        &self,
+        what: &str,
+        labels: &str,
+        mut wanted: impl FnMut(&[K]) -> bool,
+    ) -> Result<Vec<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+        K::DynamicType: Default,
+    {
         let config = watcher::Config::default().labels(labels);
-        let mut changes = Box::pin(watcher(self.api::<Pod>(), config).default_backoff());
+        let mut changes = Box::pin(watcher(self.api::<K>(), config).default_backoff());
         let waiting = async {
             while changes.try_next().await?.is_some() {
-                let pods = self.api::<Pod>().list(&ListParams::default().labels(labels)).await?.items;
-                if wanted(&pods) {
-                    return Ok(pods);
+                let all = self.api::<K>().list(&ListParams::default().labels(labels)).await?.items;
+                if wanted(&all) {
+                    return Ok(all);
                 }
             }
             bail!("{what}: the watch ended")

@@ -2,3 +2,5 @@
 
 #[path = "scenarios/engine.rs"]
 mod engine;
+#[path = "scenarios/operator/mod.rs"]
+mod operator;

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::process::Command;
 
 /// Some twenty seconds of work on two cores, in tasks that need each other's results.
-const LONG: &str = "
+pub(crate) const LONG: &str = "
 version: 1
 arrays:
   x: {random: {seed: 1, shape: [5000, 5000], chunks: [250, 250]}}

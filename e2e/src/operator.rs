@@ -1,0 +1,211 @@
+//! The operator, as a process on this machine for one scenario's namespace, with the rights of a ServiceAccount there.
+
+use crate::gate::Gate;
+use crate::{Nodes, Scenario, cluster, engine, scenario};
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::wait::{await_condition, conditions};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+/// Name of its ServiceAccount, Role and RoleBinding.
+const NAME: &str = "dask-operator";
+
+/// An operator that looks after a scenario's namespace. It is killed when this is dropped.
+pub struct Operator {
+    /// Its way to the API server.
+    pub gate: Arc<Gate>,
+    namespace: String,
+    kubeconfig: PathBuf,
+    log: PathBuf,
+    process: Option<Child>,
+}
+
+/// Runs a scenario with an operator. That the operator lacks a right fails it.
+///
+/// # Panics
+/// When the scenario fails, or no cluster can be had.
+pub fn operated(name: &str, body: impl AsyncFnOnce(&Scenario, &mut Operator) -> Result<()>) {
+    scenario(name, Nodes::Shared, async |s| {
+        let mut operator = Operator::start(s).await?;
+        body(s, &mut operator).await?;
+        let denied = operator.gate.denied();
+        ensure!(denied.is_empty(), "the operator lacks rights: {denied:#?}");
+        operator.is_alone(s).await
+    });
+}
+
+impl Operator {
+    /// Starts an operator for the namespace of a scenario.
+    ///
+    /// # Errors
+    /// When the definitions or its rights cannot be made, or it cannot be started.
+    pub async fn start(s: &Scenario) -> Result<Operator> {
+        define(s).await?;
+        let token = account(s).await?;
+        let gate = Gate::open(&token).await?;
+        let folder = cluster::root().join("target/e2e");
+        std::fs::create_dir_all(&folder)?;
+        let kubeconfig = folder.join(format!("{}.kubeconfig", s.namespace));
+        std::fs::write(&kubeconfig, config(&gate.url(), &s.namespace).to_string())?;
+        let log = s.operator_log();
+        File::create(&log)?;
+        let mut operator = Operator { gate, namespace: s.namespace.clone(), kubeconfig, log, process: None };
+        operator.run()?;
+        Ok(operator)
+    }
+
+    /// Checks that it made all Services of clusters: an operator that looks after all namespaces would do its work, and the
+    /// scenario would prove nothing.
+    async fn is_alone(&self, s: &Scenario) -> Result<()> {
+        let ours = ListParams::default().labels("dask.org/cluster-name");
+        for service in s.api::<Service>().list(&ours).await? {
+            let is_made_here = self.gate.made(&service.uid().unwrap_or_default());
+            ensure!(is_made_here, "another operator made Service {}: end it first", service.name_any());
+        }
+        Ok(())
+    }
+
+    /// Starts its process, which does not run.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&mut self) -> Result<()> {
+        let log = File::options().append(true).open(&self.log)?;
+        let binary = binary()?;
+        let process = Command::new(&binary)
+            .args(["run", "--no-lease", "--namespaces", &self.namespace, "--listen", "127.0.0.1:0"])
+            .args(["--native-image", engine::IMAGE, "--cluster-domain", "cluster.local"])
+            .args(["--log", "info,dask_operator=debug"])
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| binary.display().to_string())?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Ends it as a power failure would.
+    ///
+    /// # Errors
+    /// When it ended by itself before.
+    pub fn kill(&mut self) -> Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let ended = process.try_wait()?;
+        process.kill()?;
+        process.wait()?;
+        match ended {
+            Some(status) => bail!("the operator ended by itself ({status}); see {}", self.log.display()),
+            None => Ok(()),
+        }
+    }
+
+    /// Kills it, and starts it again.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill()?;
+        self.run()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself, which is told elsewhere.
+            let _ = process.kill().and_then(|()| process.wait());
+        }
+        let _ = std::fs::remove_file(&self.kubeconfig);
+    }
+}
+
+/// The program beside the test's own in the target directory; built when it is not there.
+fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.ancestors().nth(2).context("the target directory")?;
+    let binary = folder.join(NAME);
+    if !binary.exists() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--locked", "-p", NAME, "--bin", NAME]).current_dir(cluster::root());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        ensure!(build.status()?.success(), "the operator cannot be built");
+    }
+    Ok(binary)
+}
+
+/// Installs the definitions of the custom resources that are not there. Those that are there stay: others may use them.
+async fn define(s: &Scenario) -> Result<()> {
+    let api = Api::<CustomResourceDefinition>::all(s.client.clone());
+    for file in std::fs::read_dir(cluster::root().join("crds"))? {
+        let definition: Value = serde_yaml::from_str(&std::fs::read_to_string(file?.path())?)?;
+        let name = definition["metadata"]["name"].as_str().context("a definition without a name")?;
+        if api.get_metadata_opt(name).await?.is_none() {
+            api.patch(name, &PatchParams::apply("e2e"), &Patch::Apply(&definition)).await?;
+        }
+        s.patient(name, await_condition(api.clone(), name, conditions::is_crd_established())).await??;
+    }
+    Ok(())
+}
+
+/// Makes the operator's ServiceAccount with its rights in the namespace. Returns a token of it.
+async fn account(s: &Scenario) -> Result<String> {
+    let named = json!({"metadata": {"name": NAME}});
+    s.create::<ServiceAccount>(named.clone()).await?;
+    s.create::<Role>(json!({"metadata": {"name": NAME}, "rules": rules()})).await?;
+    s.create::<RoleBinding>(json!({
+        "metadata": {"name": NAME},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": s.namespace}],
+    }))
+    .await?;
+    let request: TokenRequest =
+        serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 3600}}))?;
+    let made = s.api::<ServiceAccount>().create_token_request(NAME, &PostParams::default(), &request).await?;
+    made.status.and_then(|s| s.token).context("no token was made")
+}
+
+/// What the operator may do, and nothing else.
+fn rules() -> Value {
+    let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+    let ours = ["daskclusters", "daskworkergroups", "daskjobs", "daskautoscalers"];
+    let part = |name: &str| ours.map(|kind| format!("{kind}/{name}"));
+    let (status, finalizers) = (part("status"), part("finalizers"));
+    let children = ["get", "list", "watch", "create", "patch", "delete"];
+    json!([
+        rule("kubernetes.dask.org", &ours, &["get", "list", "watch", "patch"]),
+        rule("kubernetes.dask.org", &["daskclusters", "daskworkergroups"], &["create", "delete"]),
+        rule("kubernetes.dask.org", &["daskworkergroups"], &["update"]),
+        rule("kubernetes.dask.org", &["daskjobs"], &["delete"]),
+        rule("kubernetes.dask.org", &status.each_ref().map(String::as_str), &["patch"]),
+        rule("kubernetes.dask.org", &finalizers.each_ref().map(String::as_str), &["update"]),
+        rule("", &["pods", "services", "configmaps"], &children),
+        rule("apps", &["deployments"], &children),
+        rule("apps", &["deployments"], &["update"]),
+        rule("policy", &["poddisruptionbudgets"], &children),
+        rule("", &["events"], &["create", "patch"]),
+    ])
+}
+
+fn config(server: &str, namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "e2e", "cluster": {"server": server}}],
+        "users": [{"name": "e2e", "user": {}}],
+        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e", "namespace": namespace}}],
+        "current-context": "e2e",
+    })
+}

@@ -1,0 +1,61 @@
+//! The operator against a real API server: some scenarios with pods that run, some with pods that no scheduler places, where
+//! only what the operator writes matters.
+
+mod bad_input;
+mod contract;
+mod crash;
+mod jobs;
+mod repair;
+mod scaling;
+mod writers;
+
+use anyhow::{Result, ensure};
+use e2e::Scenario;
+use e2e::dask::{Dask, DaskWorkerGroup};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+/// Dask's own image, with Python and a client.
+const STOCK: &str = "ghcr.io/dask/dask:latest";
+
+/// A cluster whose pods no scheduler places.
+fn unplaced(replicas: u32) -> Value {
+    let pod = |name: &str| json!({"schedulerName": "none", "containers": [{"name": name, "image": "none"}]});
+    json!({
+        "scheduler": {"spec": pod("scheduler")},
+        "worker": {"replicas": replicas, "spec": pod("worker")},
+    })
+}
+
+/// Selects a group's workers.
+fn of_group(group: &str) -> String {
+    format!("dask.org/workergroup-name={group},dask.org/component=worker")
+}
+
+/// Whether a pod is a worker that counts: it does not go, and it has not ended.
+fn is_active(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Failed" | "Succeeded"))
+}
+
+/// Waits until a group says of all of its spec that it has so many workers, and it is true.
+async fn until_workers(s: &Scenario, group: &str, n: usize) -> Result<Vec<Pod>> {
+    let told = move |g: Option<&DaskWorkerGroup>| {
+        g.is_some_and(|g| {
+            let status = g.status();
+            status["replicas"] == n && status["observedGeneration"].as_i64() == g.metadata.generation
+        })
+    };
+    s.until::<DaskWorkerGroup>(&format!("{n} workers"), group, told).await?;
+    let there = |pods: &[Pod]| pods.iter().filter(|p| is_active(p)).count() == n;
+    let pods = s.until_pods("the workers", &of_group(group), there).await?;
+    Ok(pods.into_iter().filter(is_active).collect())
+}
+
+/// The number of workers that a group's spec asks for.
+async fn asked(s: &Scenario, group: &str) -> Result<u64> {
+    let group = s.api::<DaskWorkerGroup>().get(group).await?;
+    let replicas = group.spec()["worker"]["replicas"].as_u64();
+    ensure!(replicas.is_some(), "no replicas in {}", group.spec());
+    Ok(replicas.unwrap_or_default())
+}
