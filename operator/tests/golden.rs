@@ -1,6 +1,8 @@
 //! The children of manifests that were written for dask-kubernetes, compared with those that it makes (`golden/`, rendered by
 //! its own builders for its sample manifests). Each difference that is wanted stands here.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its own data is not as expected")]
+
 use dask_operator::api::{DaskCluster, DaskJob, DaskWorkerGroup};
 use dask_operator::controller::{cluster, job, worker_group};
 use dask_operator::names::{GENERATION, HASH, PROPAGATED, SAFE_TO_EVICT, SLOT};
