@@ -5,7 +5,7 @@ use crate::cache::Id;
 use crate::children::or_empty;
 use crate::controller::{Context, Error, Failure};
 use crate::names::{GENERATION, KOPF_FINALIZER};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
@@ -33,19 +33,27 @@ impl Context {
         meta: &ObjectMeta,
         plan: &Plan,
     ) -> Result<Option<Failure>, Error> {
-        let mut failure = None;
+        let (mut failure, mut broken) = (None, None);
         let same = |a: &Action, b: &Action| std::mem::discriminant(a) == std::mem::discriminant(b);
         // What is of one kind goes side by side; what follows waits for it.
         for run in plan.actions.chunk_by(same) {
+            if let Some(error) = broken {
+                return Err(error);
+            }
             for some in run.chunks(AT_ONCE) {
                 let mut acts = Vec::with_capacity(some.len());
                 for action in some {
                     acts.push(self.act(kind, meta, action));
                 }
-                failure = failure.or(try_join_all(acts).await?.into_iter().flatten().next());
+                for result in join_all(acts).await {
+                    match result {
+                        Ok(refused) => failure = failure.or(refused),
+                        Err(error) => broken = broken.or(Some(error)),
+                    }
+                }
             }
         }
-        Ok(failure)
+        broken.map_or(Ok(failure), Err)
     }
 
     async fn act(&self, kind: Kind, meta: &ObjectMeta, action: &Action) -> Result<Option<Failure>, Error> {

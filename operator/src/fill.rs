@@ -1,7 +1,7 @@
 //! Fills in what users left out of pods' specs. A pure function of the custom resources and the operator's settings; what
 //! a user wrote is never changed, fields that this operator does not know included.
 
-use crate::api::{DaskClusterSpec, Engine, Env, PodSpec, PullSecrets, Resources, WorkerSpec};
+use crate::api::{ContainerDefaults, DaskClusterSpec, Engine, PodSpec};
 use crate::names;
 use crate::settings::Settings;
 use serde_json::{Map, Value, json};
@@ -62,40 +62,6 @@ impl Role {
     }
 }
 
-/// Values for the main container, where its pod's spec is silent.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Layer<'a> {
-    image: Option<&'a str>,
-    image_pull_policy: Option<&'a str>,
-    image_pull_secrets: Option<&'a PullSecrets>,
-    resources: Option<&'a Resources>,
-    env: Option<&'a Env>,
-}
-
-impl<'a> From<&'a DaskClusterSpec> for Layer<'a> {
-    fn from(spec: &'a DaskClusterSpec) -> Layer<'a> {
-        Layer {
-            image: spec.image.as_deref(),
-            image_pull_policy: spec.image_pull_policy.as_deref(),
-            image_pull_secrets: spec.image_pull_secrets.as_ref(),
-            resources: spec.resources.as_ref(),
-            env: spec.env.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a WorkerSpec> for Layer<'a> {
-    fn from(spec: &'a WorkerSpec) -> Layer<'a> {
-        Layer {
-            image: spec.image.as_deref(),
-            image_pull_policy: spec.image_pull_policy.as_deref(),
-            image_pull_secrets: spec.image_pull_secrets.as_ref(),
-            resources: spec.resources.as_ref(),
-            env: spec.env.as_ref(),
-        }
-    }
-}
-
 /// The engine of a cluster: what it says, else Dask when a container of the user's names an image or what to run.
 pub fn engine(spec: &DaskClusterSpec) -> Engine {
     let theirs = [&spec.scheduler.spec, &spec.worker.spec].into_iter().any(names_a_program);
@@ -116,7 +82,7 @@ pub fn pod(
     role: Role,
     spec: &PodSpec,
     cluster: &DaskClusterSpec,
-    layers: &[Layer<'_>],
+    layers: &[&ContainerDefaults],
     env: &[(&str, &str)],
     settings: &Settings,
 ) -> Map<String, Value> {
@@ -136,7 +102,7 @@ pub fn pod(
         }
     }
     pod.insert("containers".into(), containers.into());
-    if let Some(secrets) = first(layers, |l| l.image_pull_secrets) {
+    if let Some(secrets) = first(layers, |l| l.image_pull_secrets.as_ref()) {
         fill(&mut pod, "imagePullSecrets", || json!(secrets));
     }
     if role == Role::Worker {
@@ -154,7 +120,7 @@ fn fill_container(
     role: Role,
     engine: Engine,
     engine_is_explicit: bool,
-    layers: &[Layer<'_>],
+    layers: &[&ContainerDefaults],
     settings: &Settings,
 ) {
     let own_image = is_set(container, "image");
@@ -165,15 +131,15 @@ fn fill_container(
             Engine::Native => settings.native_image.as_str(),
             Engine::Dask => settings.dask_image.as_str(),
         };
-        json!(first(layers, |l| l.image).unwrap_or(ours))
+        json!(first(layers, |l| l.image.as_deref()).unwrap_or(ours))
     });
-    if let Some(policy) = first(layers, |l| l.image_pull_policy) {
+    if let Some(policy) = first(layers, |l| l.image_pull_policy.as_deref()) {
         fill(container, "imagePullPolicy", || json!(policy));
     }
-    if let Some(resources) = first(layers, |l| l.resources) {
+    if let Some(resources) = first(layers, |l| l.resources.as_ref()) {
         fill(container, "resources", || json!(resources));
     }
-    layers.iter().filter_map(|l| l.env).flat_map(|env| &env.0).for_each(|e| add_env(container, e));
+    layers.iter().filter_map(|l| l.env.as_ref()).flat_map(|env| &env.0).for_each(|e| add_env(container, e));
     // An image of the user's own runs what it was made to run, unless the engine is named.
     if !own_command && (!own_image || engine_is_explicit) {
         container.insert("args".into(), json!(role.args(engine)));
@@ -239,17 +205,17 @@ pub fn submitter(
 ) -> Map<String, Value> {
     let mut container = json!({
         "name": "runner",
-        "image": cluster.image.as_ref().unwrap_or(&settings.native_image),
+        "image": cluster.container.image.as_ref().unwrap_or(&settings.native_image),
         "args": ["submit", path, "--job-id", job_id, "--connect-timeout", "600"],
         "securityContext": restricted(),
     });
-    if let Some(policy) = &cluster.image_pull_policy {
+    if let Some(policy) = &cluster.container.image_pull_policy {
         container["imagePullPolicy"] = json!(policy);
     }
     let mut pod = Map::new();
     pod.insert("containers".into(), json!([container]));
     pod.insert("automountServiceAccountToken".into(), json!(false));
-    if let Some(secrets) = &cluster.image_pull_secrets {
+    if let Some(secrets) = &cluster.container.image_pull_secrets {
         pod.insert("imagePullSecrets".into(), json!(secrets));
     }
     pod
@@ -278,8 +244,11 @@ fn fill(object: &mut Map<String, Value>, key: &str, value: impl FnOnce() -> Valu
     }
 }
 
-fn first<'a, T: ?Sized>(layers: &[Layer<'a>], value: impl Fn(&Layer<'a>) -> Option<&'a T>) -> Option<&'a T> {
-    layers.iter().find_map(value)
+fn first<'a, T: ?Sized>(
+    layers: &[&'a ContainerDefaults],
+    value: impl Fn(&'a ContainerDefaults) -> Option<&'a T>,
+) -> Option<&'a T> {
+    layers.iter().copied().find_map(value)
 }
 
 /// The variables of a worker, a user's own before them.
@@ -301,7 +270,7 @@ mod tests {
     }
 
     fn worker(spec: &DaskClusterSpec) -> Value {
-        let layers = [Layer::from(&spec.worker), Layer::from(spec)];
+        let layers = [&spec.worker.container, &spec.container];
         let env = worker_env("w", "tcp://s:8786");
         Value::Object(pod(Role::Worker, &spec.worker.spec, spec, &layers, &env, &Settings::default()))
     }

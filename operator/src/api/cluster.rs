@@ -1,6 +1,6 @@
 //! `DaskCluster`: a scheduler and its default group of workers.
 
-use super::raw::{Env, Metadata, PodSpec, PullSecrets, Resources, ServiceSpec};
+use super::raw::{ContainerDefaults, Metadata, PodSpec, ServiceSpec};
 use super::worker_group::WorkerSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
@@ -35,21 +35,9 @@ pub struct DaskClusterSpec {
     /// arguments, else Native.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
-    /// Image of the containers named `scheduler` and `worker`, else of the first ones, where pods' specs name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// When the image is pulled, where pods' specs do not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_pull_policy: Option<String>,
-    /// Secrets with which images are pulled, where pods' specs name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_pull_secrets: Option<PullSecrets>,
-    /// Resources of the containers named `scheduler` and `worker`, else of the first ones, where pods' specs name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// Environment variables for these containers, where pods' specs do not set them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub env: Option<Env>,
+    /// For the containers named `scheduler` and `worker`, else for the first ones, of all pods.
+    #[serde(flatten)]
+    pub container: ContainerDefaults,
     /// Seconds without work after which `idleAction` is taken; 0 never takes it.
     #[schemars(range(min = 0))]
     pub idle_timeout: i64,

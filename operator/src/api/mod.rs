@@ -16,7 +16,7 @@ pub use job::{
     ClusterTemplate, ConfigMapKeyRef, DaskJob, DaskJobSpec, DaskJobStatus, DeletionAction, DeletionPolicy,
     GraphSource, GraphVolume, JobProgress, JobTemplate, RetryCluster, RetryPolicy,
 };
-pub use raw::{Env, Metadata, PodSpec, PullSecrets, Resources, ServiceSpec};
+pub use raw::{ContainerDefaults, Env, Metadata, PodSpec, PullSecrets, Resources, ServiceSpec};
 pub use worker_group::{
     DaskWorkerGroup, DaskWorkerGroupSpec, DaskWorkerGroupStatus, UpdateStrategyType, WorkerSpec,
     WorkerUpdateStrategy,

@@ -52,6 +52,27 @@ raw!(
     PullSecrets, Vec<Value>, Vec<core::LocalObjectReference>
 );
 
+/// Values for a pod's main container, where the pod's own spec is silent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerDefaults {
+    /// Image of the main container, where the pod's spec names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// When the image is pulled, where the pod's spec does not say: Always, IfNotPresent or Never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+    /// Secrets with which images are pulled, where the pod's spec names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pull_secrets: Option<PullSecrets>,
+    /// Resources of the main container, where the pod's spec names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Environment variables for the main container, where the pod's spec does not set them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<Env>,
+}
+
 /// Labels and annotations for children.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {

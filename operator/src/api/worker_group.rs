@@ -1,6 +1,6 @@
 //! `DaskWorkerGroup`: workers of one shape that belong to a cluster.
 
-use super::raw::{Env, Metadata, PodSpec, PullSecrets, Resources};
+use super::raw::{ContainerDefaults, Metadata, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::CustomResource;
@@ -51,21 +51,9 @@ pub struct WorkerSpec {
     /// How a changed spec reaches the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_strategy: Option<WorkerUpdateStrategy>,
-    /// Image of the container named `worker`, else of the first, where the pod's spec names none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// When the image is pulled, where the pod's spec does not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_pull_policy: Option<String>,
-    /// Secrets with which images are pulled, where the pod's spec names none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_pull_secrets: Option<PullSecrets>,
-    /// Resources of the container named `worker`, else of the first, where the pod's spec names none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// Environment variables for the container named `worker`, else the first, where the pod's spec does not set them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub env: Option<Env>,
+    /// For the container named `worker`, else the first one; asked before the cluster's.
+    #[serde(flatten)]
+    pub container: ContainerDefaults,
 }
 
 impl Default for WorkerSpec {
@@ -75,11 +63,7 @@ impl Default for WorkerSpec {
             replicas: 1,
             spec: PodSpec::default(),
             update_strategy: None,
-            image: None,
-            image_pull_policy: None,
-            image_pull_secrets: None,
-            resources: None,
-            env: None,
+            container: ContainerDefaults::default(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Seen;
 use crate::action::{Action, Answer, Ask, Kind, Plan, owner, tell};
 use crate::api::{DaskCluster, Engine, IdleAction, SchedulerUpdateStrategy, WorkerSpec};
 use crate::children::{annotation, controller_uid};
-use crate::fill::{self, Layer, Role};
+use crate::fill::{self, Role};
 use crate::metadata::{self, Component, holds};
 use crate::names::{self, GENERATION, HASH, PROPAGATED};
 use crate::settings::Settings;
@@ -134,7 +134,7 @@ pub(super) fn repair_metadata(
 /// The scheduler's pod.
 fn scheduler_pod(cluster: &DaskCluster, settings: &Settings) -> Map<String, Value> {
     let spec = &cluster.spec;
-    let mut pod = fill::pod(Role::Scheduler, &spec.scheduler.spec, spec, &[Layer::from(spec)], &[], settings);
+    let mut pod = fill::pod(Role::Scheduler, &spec.scheduler.spec, spec, &[&spec.container], &[], settings);
     // The API has no authentication: never by default where the world may reach it.
     let type_ = spec.scheduler.service.as_ref().and_then(|s| s.0.get("type")).and_then(Value::as_str);
     let is_inside = type_.is_none_or(|t| t == "ClusterIP");

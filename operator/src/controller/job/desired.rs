@@ -95,13 +95,14 @@ pub fn cluster_body(job: &DaskJob) -> Value {
     let mut spec = template.spec.clone();
     // A program of the user's own on a cluster that says nothing of what runs on it: its image has what the program needs.
     let pods = [&spec.scheduler.spec, &spec.worker.spec];
-    let is_silent =
-        spec.engine.is_none() && spec.image.is_none() && !pods.into_iter().any(fill::names_a_program);
+    let is_silent = spec.engine.is_none()
+        && spec.container.image.is_none()
+        && !pods.into_iter().any(fill::names_a_program);
     if let (true, Some(pod)) = (is_silent, &job.spec.job.spec)
         && let Some(image) = pod.0.get("containers").and_then(|c| c.get(0)).and_then(|c| c["image"].as_str())
     {
         spec.engine = Some(crate::api::Engine::Dask);
-        spec.image = Some(image.into());
+        spec.container.image = Some(image.into());
     }
     let mut labels = crate::children::or_empty(job.metadata.labels.as_ref()).clone();
     labels.extend(template.metadata.iter().flat_map(|m| m.labels.clone()));

@@ -5,7 +5,7 @@ use super::{Member, Seen};
 use crate::action::{Action, Answer, Ask, Kind, Plan, Worker, owner, tell, warn};
 use crate::api::{DaskCluster, DaskWorkerGroup, Engine, UpdateStrategyType};
 use crate::children::{annotation, controller_uid};
-use crate::fill::{self, Layer, Role};
+use crate::fill::{self, Role};
 use crate::metadata::{self, Component, holds};
 use crate::names::{self, DISRUPTION_BUDGET, HASH, RETIRING, SAFE_TO_EVICT, SLOT};
 use crate::settings::Settings;
@@ -69,7 +69,7 @@ pub fn worker_body(
 fn worker_pod(group: &DaskWorkerGroup, cluster: &DaskCluster, settings: &Settings, name: &str) -> Value {
     let namespace = group.metadata.namespace.as_deref().unwrap_or_default();
     let address = names::scheduler_address(&group.spec.cluster, namespace, &settings.cluster_domain);
-    let layers = [Layer::from(&group.spec.worker), Layer::from(&cluster.spec)];
+    let layers = [&group.spec.worker.container, &cluster.spec.container];
     let env = fill::worker_env(name, &address);
     Value::Object(fill::pod(Role::Worker, &group.spec.worker.spec, &cluster.spec, &layers, &env, settings))
 }
