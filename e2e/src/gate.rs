@@ -133,7 +133,9 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let request = axum::http::Request::from_parts(parts, body.to_vec().into());
-        let response = self.client.send(request).await?;
+        let mut response = self.client.send(request).await?;
+        // It is about the other connection.
+        response.headers_mut().remove(header::TRANSFER_ENCODING);
         let is_denied = response.status() == StatusCode::FORBIDDEN;
         if !is_create && !is_denied {
             return Ok(response.map(Body::new));
@@ -177,7 +179,9 @@ async fn pass(State(gate): State<std::sync::Weak<Gate>>, request: Request) -> Re
             return std::future::pending().await;
         }
     }
-    match gate.forward(request).await {
+    // What has begun is done, even if the operator has hung up: it gives up writes beside one that fails.
+    let done = tokio::spawn(async move { gate.forward(request).await });
+    match done.await.map_err(anyhow::Error::from).flatten() {
         Ok(response) => response,
         Err(error) => (StatusCode::BAD_GATEWAY, format!("{error:#}")).into_response(),
     }
