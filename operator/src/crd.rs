@@ -201,7 +201,11 @@ mod tests {
         assert_eq!(schema.get("required"), None, "nothing is required: {schema}");
         let pod = &schema["properties"]["worker"]["properties"]["spec"];
         assert!(pod["properties"]["containers"]["items"]["properties"]["image"]["type"] == "string", "{pod}");
-        assert_eq!(pod.to_string().matches("description").count(), 0);
+        assert_eq!(
+            pod.to_string().matches("description").count(),
+            1,
+            "of the pod we say one thing, Kubernetes the rest"
+        );
         let own = schema["properties"]["idleTimeout"]["description"].as_str();
         assert!(own.is_some_and(|d| d.contains("Seconds")), "our own fields are described");
     }
