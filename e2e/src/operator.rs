@@ -10,6 +10,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::PathBuf;
@@ -146,15 +147,14 @@ fn binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Installs the definitions of the custom resources that are not there. Those that are there stay: others may use them.
+/// Installs the definitions of the custom resources, or brings those that are there up to date.
 async fn define(s: &Scenario) -> Result<()> {
     let api = Api::<CustomResourceDefinition>::all(s.client.clone());
     for file in std::fs::read_dir(cluster::root().join("crds"))? {
         let definition: Value = serde_yaml::from_str(&std::fs::read_to_string(file?.path())?)?;
-        let name = definition["metadata"]["name"].as_str().context("a definition without a name")?;
-        if api.get_metadata_opt(name).await?.is_none() {
-            api.patch(name, &PatchParams::apply("e2e"), &Patch::Apply(&definition)).await?;
-        }
+        // Beside them is a list of them for kustomize.
+        let Some(name) = definition["metadata"]["name"].as_str() else { continue };
+        api.patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(&definition)).await?;
         s.patient(name, await_condition(api.clone(), name, conditions::is_crd_established())).await??;
     }
     Ok(())
@@ -164,7 +164,7 @@ async fn define(s: &Scenario) -> Result<()> {
 async fn account(s: &Scenario) -> Result<String> {
     let named = json!({"metadata": {"name": NAME}});
     s.create::<ServiceAccount>(named.clone()).await?;
-    s.create::<Role>(json!({"metadata": {"name": NAME}, "rules": rules()})).await?;
+    s.create::<Role>(json!({"metadata": {"name": NAME}, "rules": rules()?})).await?;
     s.create::<RoleBinding>(json!({
         "metadata": {"name": NAME},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
@@ -177,26 +177,13 @@ async fn account(s: &Scenario) -> Result<String> {
     made.status.and_then(|s| s.token).context("no token was made")
 }
 
-/// What the operator may do, and nothing else.
-fn rules() -> Value {
-    let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
-    let ours = ["daskclusters", "daskworkergroups", "daskjobs", "daskautoscalers"];
-    let part = |name: &str| ours.map(|kind| format!("{kind}/{name}"));
-    let (status, finalizers) = (part("status"), part("finalizers"));
-    let children = ["get", "list", "watch", "create", "patch", "delete"];
-    json!([
-        rule("kubernetes.dask.org", &ours, &["get", "list", "watch", "patch"]),
-        rule("kubernetes.dask.org", &["daskclusters", "daskworkergroups"], &["create", "delete"]),
-        rule("kubernetes.dask.org", &["daskworkergroups"], &["update"]),
-        rule("kubernetes.dask.org", &["daskjobs"], &["delete"]),
-        rule("kubernetes.dask.org", &status.each_ref().map(String::as_str), &["patch"]),
-        rule("kubernetes.dask.org", &finalizers.each_ref().map(String::as_str), &["update"]),
-        rule("", &["pods", "services", "configmaps"], &children),
-        rule("apps", &["deployments"], &children),
-        rule("apps", &["deployments"], &["update"]),
-        rule("policy", &["poddisruptionbudgets"], &children),
-        rule("", &["events"], &["create", "patch"]),
-    ])
+/// What the operator may do, and nothing else: as it is installed.
+fn rules() -> Result<Value> {
+    let text = std::fs::read_to_string(cluster::root().join("manifests/rbac.yaml"))?;
+    let documents = serde_yaml::Deserializer::from_str(&text).map(Value::deserialize);
+    let documents = documents.collect::<Result<Vec<Value>, _>>()?;
+    let role = documents.iter().find(|d| d["kind"] == "ClusterRole" && d["metadata"]["name"] == NAME);
+    Ok(role.context("manifests/rbac.yaml has no such ClusterRole")?["rules"].clone())
 }
 
 fn config(server: &str, namespace: &str) -> Value {

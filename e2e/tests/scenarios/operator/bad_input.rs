@@ -64,8 +64,14 @@ async fn is_bare(s: &Scenario, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// A native cluster whose pods no scheduler places.
+fn native() -> Value {
+    json!({"scheduler": {"spec": {"schedulerName": "none"}}, "worker": {"spec": {"schedulerName": "none"}}})
+}
+
+/// A job with an inline graph.
 fn graph(text: &str) -> Value {
-    json!({"cluster": {"spec": unplaced(1)}, "job": {"graph": {"inline": text}}})
+    json!({"cluster": {"spec": native()}, "job": {"graph": {"inline": text}}})
 }
 
 #[test]
@@ -129,7 +135,7 @@ fn a_job_that_cannot_run_makes_nothing() {
 fn a_graph_that_is_not_there_yet_is_waited_for() {
     operated("late-graph", async |s, _| {
         let job = json!({
-            "cluster": {"spec": unplaced(1)},
+            "cluster": {"spec": native()},
             "job": {"graph": {"configMapKeyRef": {"name": "graphs", "key": "late.yaml"}}},
         });
         is_told::<DaskJob>(s, "late", job, &["spec.job.graph.configMapKeyRef.name", "graphs", "create it"])
