@@ -11,7 +11,7 @@ pub use validate::{Refusal, containers};
 
 use crate::action::{Action, Kind, Plan, warn};
 use crate::cache::Id;
-use crate::children::{Pod, label};
+use crate::children::{Pod, controller_uid, label};
 use crate::controller::{Context, Error, Outcome};
 use crate::fill::Role;
 use crate::names::COMPONENT;
@@ -48,15 +48,21 @@ pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
     Ok(Outcome { again: plan.again, failure })
 }
 
-/// Lets workers end at once whose cluster is gone: nobody is left to whom they could hand over.
+/// Lets workers end at once whose cluster is gone: nobody is left to whom they could hand over. Workers whose group is gone,
+/// too, are deleted: Kubernetes' garbage collector comes to them later, and much later where the kinds are new to it.
 async fn hurry(ctx: &Context, id: &Id) -> Result<(), Error> {
     if ctx.caches.clusters.get(id).is_some() {
         return Ok(());
     }
-    let waits =
-        |p: &Pod| p.is_terminating() && p.metadata.deletion_grace_period_seconds.is_some_and(|s| s > 1);
+    let groups = ctx.caches.groups.of_cluster(id);
+    let has_group = |p: &Pod| groups.iter().any(|g| g.metadata.uid.as_deref() == controller_uid(&p.metadata));
+    let waits = |p: &Pod| match p.is_terminating() {
+        true => p.metadata.deletion_grace_period_seconds.is_some_and(|s| s > 1),
+        false => !has_group(p),
+    };
     let is_worker = |p: &Pod| label(&p.metadata, COMPONENT) == Some(Role::Worker.name());
-    for pod in ctx.caches.pods.of_cluster(id).iter().filter(|p| waits(p) && is_worker(p)) {
+    let is_owned = |p: &Pod| controller_uid(&p.metadata).is_some();
+    for pod in ctx.caches.pods.of_cluster(id).iter().filter(|p| is_worker(p) && is_owned(p) && waits(p)) {
         let (name, uid) = (pod.name().to_string(), pod.metadata.uid.clone().unwrap_or_default());
         let action = Action::Delete { kind: Kind::Pod, name, uid, grace: Some(1) };
         ctx.carry_out(Kind::Pod, &pod.metadata, &Plan { actions: vec![action], ..Plan::default() }).await?;
