@@ -3,8 +3,8 @@
 use crate::action::{Action, Kind, Note, Plan};
 use crate::cache::Id;
 use crate::children::or_empty;
-use crate::controller::{Context, Error, Failure};
-use crate::names::{GENERATION, KOPF_FINALIZER};
+use crate::controller::{Context, Error, Failure, key_of};
+use crate::names::{GENERATION, KOPF_FINALIZER, is_kopf};
 use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
@@ -182,6 +182,18 @@ impl Context {
         }
     }
 
+    /// A merge patch of the object that is reconciled, or of a part of it.
+    async fn merge_self(
+        &self,
+        kind: Kind,
+        meta: &ObjectMeta,
+        patch: &Value,
+        part: &str,
+    ) -> Result<(), Error> {
+        let id = key_of(kind, meta).id;
+        self.merge(kind, &id.namespace, &id.name, patch, part).await
+    }
+
     /// Writes parts of an object as it is at this moment anew. Other than an apply it takes away what is not wanted any
     /// more, whoever wrote it.
     async fn replace(
@@ -268,8 +280,6 @@ impl Context {
         if old == Some(new) {
             return Ok(());
         }
-        let (namespace, name) =
-            (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
         let to_map = |s: &S| match serde_json::to_value(s) {
             Ok(Value::Object(map)) => map,
             _ => Map::new(),
@@ -279,7 +289,7 @@ impl Context {
             status.entry(key.clone()).or_insert(Value::Null);
         }
         let patch = json!({"metadata": {"uid": meta.uid}, "status": status});
-        self.merge(kind, namespace, name, &patch, "status").await
+        self.merge_self(kind, meta, &patch, "status").await
     }
 
     /// Takes away what the old operator left on an object, without which the object could not be deleted.
@@ -288,11 +298,9 @@ impl Context {
     /// When the API server does not answer, or the object has changed meanwhile.
     pub async fn drop_kopf(&self, kind: Kind, meta: &ObjectMeta) -> Result<(), Error> {
         let finalizers = meta.finalizers.as_deref().unwrap_or_default();
-        let is_kopf =
-            |key: &&String| key.split('/').next().is_some_and(|p| p.split('.').any(|part| part == "kopf"));
         let annotations: Map<String, Value> = or_empty(meta.annotations.as_ref())
             .keys()
-            .filter(is_kopf)
+            .filter(|key| is_kopf(key))
             .map(|k| (k.clone(), Value::Null))
             .collect();
         if !finalizers.iter().any(|f| f == KOPF_FINALIZER) && annotations.is_empty() {
@@ -306,14 +314,12 @@ impl Context {
             "finalizers": kept,
             "annotations": annotations,
         }});
-        let (namespace, name) =
-            (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
-        self.merge(kind, namespace, name, &patch, "").await
+        self.merge_self(kind, meta, &patch, "").await
     }
 
     /// Writes an event about an object, unless the same was written lately. That an event is lost, hurts nothing.
     async fn tell(&self, kind: Kind, meta: &ObjectMeta, note: &Note) {
-        let key = crate::controller::key_of(kind, meta);
+        let key = key_of(kind, meta);
         {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             told.retain(|_, at| at.elapsed() < TOLD);

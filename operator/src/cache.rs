@@ -125,16 +125,6 @@ impl<K: OfCluster> Cache<K> {
         self.read().objects.values().cloned().collect()
     }
 
-    /// How many objects there are.
-    pub fn len(&self) -> usize {
-        self.read().objects.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Whether these scopes were listed.
     pub fn is_ready(&self, scopes: &[Scope]) -> bool {
         let inner = self.read();
@@ -316,6 +306,6 @@ mod tests {
         cache.event(&None, Event::Delete(pod("a", "old", 2)));
         assert_eq!(names(&cache), ["a"]);
         cache.gone(&Id::new("ns", "a"), "new");
-        assert!(names(&cache).is_empty() && cache.is_empty());
+        assert!(names(&cache).is_empty() && cache.all().is_empty());
     }
 }

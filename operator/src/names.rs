@@ -87,7 +87,12 @@ pub fn refusal(name: &str) -> Option<String> {
 /// Whether an annotation or label is some controller's own and not handed on to children.
 pub fn is_bookkeeping(key: &str) -> bool {
     let prefix = key.split('/').next().unwrap_or_default();
-    prefix == "kubectl.kubernetes.io" || prefix == GROUP || prefix.split('.').any(|part| part == "kopf")
+    prefix == "kubectl.kubernetes.io" || prefix == GROUP || is_kopf(key)
+}
+
+/// Whether an annotation is of kopf, the framework of the operator written in Python.
+pub fn is_kopf(key: &str) -> bool {
+    key.split('/').next().is_some_and(|prefix| prefix.split('.').any(|part| part == "kopf"))
 }
 
 #[cfg(test)]

@@ -72,20 +72,10 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Objects that are due or will be.
-    pub fn len(&self) -> usize {
-        self.lock().due.len()
-    }
-
     /// Objects that could be looked at now.
     pub fn depth(&self) -> usize {
         let now = Instant::now();
         self.lock().due.iter().take_while(|(at, _)| *at <= now).count()
-    }
-
-    /// Whether nothing is to be looked at.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The next object, when it is due. Whoever gets it says `done`.
@@ -195,7 +185,7 @@ mod tests {
         assert_eq!(queue.next().now_or_never(), None, "it rests a moment");
         assert_eq!(queue.next().await, key("a"));
         queue.done(&key("a"), false, None);
-        assert!(queue.is_empty());
+        assert!(queue.lock().due.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -87,12 +87,17 @@ fn trouble(reason: &str, what: String, advice: &str) -> Trouble {
 
 /// The troubles of some pods in one: the first, and how many more there are.
 pub fn of_pods<'a>(pods: impl IntoIterator<Item = &'a Arc<Pod>>) -> Option<Trouble> {
-    let mut all: Vec<Trouble> = pods.into_iter().filter_map(|p| of_pod(p)).collect();
+    in_one(pods.into_iter().filter_map(|p| of_pod(p)), "pods")
+}
+
+/// Several troubles in one: the first, and how many more `things` have some.
+pub fn in_one(troubles: impl Iterator<Item = Trouble>, things: &str) -> Option<Trouble> {
+    let mut all: Vec<Trouble> = troubles.collect();
     all.sort();
     let more = all.len().saturating_sub(1);
     let mut first = all.into_iter().next()?;
     if more > 0 {
-        first.message = format!("{}; {more} more pods have troubles", first.message);
+        first.message = format!("{}; {more} more {things} have troubles", first.message);
     }
     Some(first)
 }

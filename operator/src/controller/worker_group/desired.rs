@@ -76,7 +76,7 @@ fn worker_pod(group: &DaskWorkerGroup, cluster: &DaskCluster, settings: &Setting
 
 /// Hash of what all workers of a group have in common: another one means that workers are to be replaced.
 pub(super) fn template_hash(group: &DaskWorkerGroup, cluster: &DaskCluster, settings: &Settings) -> String {
-    fill::hash(&json!([worker_pod(group, cluster, settings, "{name}"), group.spec.worker.metadata]))
+    Template::new(group, cluster, settings).hash
 }
 
 /// What is to be done about a group that is valid.
@@ -188,11 +188,12 @@ struct Template {
 impl Template {
     fn new(group: &DaskWorkerGroup, cluster: &DaskCluster, settings: &Settings) -> Template {
         let pod = worker_pod(group, cluster, settings, "{name}");
+        let hash = fill::hash(&json!([pod, group.spec.worker.metadata]));
         let containers = pod["containers"].as_array();
         let text = |c: &Value, key: &str| c[key].as_str().map(str::to_string);
         let images =
             containers.into_iter().flatten().filter_map(|c| Some((text(c, "name")?, text(c, "image")?)));
-        Template { images: images.collect(), hash: template_hash(group, cluster, settings) }
+        Template { images: images.collect(), hash }
     }
 
     /// Whether a worker was made from it, and is so still.

@@ -10,7 +10,7 @@ use crate::controller::cluster::Refusal;
 use crate::metadata::selector_text;
 use crate::names::{COMPONENT, WORKER_GROUP};
 use crate::settings::Settings;
-use crate::trouble::Trouble;
+use crate::trouble::{self, Trouble};
 
 /// The status of a group that nothing is made for.
 pub(super) fn refused(seen: &Seen, refusal: &Refusal) -> DaskWorkerGroupStatus {
@@ -81,12 +81,6 @@ pub(super) fn status(seen: &Seen, failure: Option<&Failure>, settings: &Settings
 }
 
 fn trouble(seen: &Seen) -> Option<Trouble> {
-    let mut all: Vec<&Trouble> =
-        seen.members.iter().filter(|m| !m.is_terminating()).filter_map(|m| m.trouble.as_ref()).collect();
-    all.sort();
-    let mut first = (*all.first()?).clone();
-    if all.len() > 1 {
-        first.message = format!("{}; {} more workers have troubles", first.message, all.len() - 1);
-    }
-    Some(first)
+    let present = seen.members.iter().filter(|m| !m.is_terminating());
+    trouble::in_one(present.filter_map(|m| m.trouble.clone()), "workers")
 }
