@@ -132,7 +132,7 @@ impl Client {
             }
             ToClient::Done { progress, .. } => JobEvent::Done(progress),
             ToClient::Failed { refused, error, progress, .. } => {
-                JobEvent::Failed { refused, error, progress }
+                JobEvent::Failed { refused, error, cause: None, progress }
             }
             other => return Err(unexpected(&other)),
         })

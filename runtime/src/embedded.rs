@@ -2,7 +2,7 @@
 
 use crate::net::message::{Report, WorkerHello};
 use crate::scheduler::{Hub, Link, Settings, server};
-use crate::worker::{Engine, Outlet, engine, memory};
+use crate::worker::{Engine, Lane, Outlet, engine, memory};
 use dask_array::Value;
 use dask_core::TaskId;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// How the embedded engine runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Tasks that run at a time.
     pub threads: usize,
@@ -19,6 +19,10 @@ pub struct Options {
     pub memory_limit: u64,
     /// Directories below which tasks read and write files.
     pub data_dirs: Vec<PathBuf>,
+    /// A wanted result up to this size goes to its subscriber at once; a larger one when it has room.
+    pub small_bytes: usize,
+    /// What runs Python calls, where the process has Python.
+    pub lane: Option<Arc<dyn Lane>>,
 }
 
 /// See the module.
@@ -31,6 +35,9 @@ pub struct Embedded {
 
 /// How long a thread without work looks for some: about what a reply of the core takes.
 const SPIN: Duration = Duration::from_micros(40);
+
+/// Results that a subscriber can always take.
+pub const SMALL: usize = 64 << 10;
 
 /// How often memory is measured.
 const MEMORY_EVERY: Duration = Duration::from_millis(200);
@@ -73,6 +80,7 @@ impl Embedded {
             nthreads: options.threads as u32,
             memory_limit: options.memory_limit,
             resources: BTreeMap::new(),
+            python: options.lane.is_some(),
         };
         let mut started = None;
         let id = hub.with(|state| {
@@ -83,6 +91,8 @@ impl Embedded {
                     data_dirs: options.data_dirs,
                     owner: String::new(),
                     spin: SPIN,
+                    small_bytes: options.small_bytes,
+                    lane: options.lane,
                 };
                 let outlet = Local { hub: Arc::downgrade(&hub), worker: id };
                 let engine =
@@ -189,7 +199,7 @@ mod tests {
     }
 
     fn engine() -> Embedded {
-        Embedded::start(Options { threads: 3, memory_limit: 0, data_dirs: vec![] }).unwrap()
+        Embedded::start(Options { threads: 3, memory_limit: 0, data_dirs: vec![], small_bytes: SMALL, lane: None }).unwrap()
     }
 
     #[tokio::test]

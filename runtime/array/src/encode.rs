@@ -5,15 +5,18 @@
 //!   follow in C order;
 //! - an array in another order: `1`, then as above, then one byte an axis: the axes from the slowest to the fastest
 //!   in memory. A transposed chunk travels without a copy this way;
-//! - a tuple: `2`, number of nodes as `u32`, then these nodes.
+//! - a tuple: `2`, number of nodes as `u32`, then these nodes;
+//! - a value of the host: `3`, number of payloads as `u32`, length of each as `u64`;
+//! - a value of the host that could not be packed: `4`, length of the reason as `u32`, the reason as UTF-8.
 //!
 //! Payloads follow outside the header, in the order of the arrays, in native byte order (little-endian on every
 //! platform that is built for), so that they are read straight into the memory where they stay.
 
 use crate::buffer::Buffer;
 use crate::chunk::{Chunk, checked_nbytes};
-use crate::value::Value;
+use crate::value::{Packed, Unpacked, Value};
 use dask_plan::DType;
+use std::sync::Arc;
 
 /// Version of the header that this build writes and reads.
 pub const VERSION: u8 = 1;
@@ -27,6 +30,8 @@ const MAX_NDIM: usize = 64;
 const ARRAY: u8 = 0;
 const ORDERED_ARRAY: u8 = 1;
 const TUPLE: u8 = 2;
+const FOREIGN: u8 = 3;
+const UNPACKED: u8 = 4;
 
 #[cfg(target_endian = "big")]
 compile_error!("payloads are little-endian: swap them here before building for a big-endian platform");
@@ -52,11 +57,16 @@ enum Node {
         order: Option<Vec<usize>>,
     },
     Tuple(Vec<Node>),
+    /// Bytes of each payload.
+    Foreign(Vec<usize>),
+    Unpacked(String),
 }
 
 /// The header of a value, and its arrays as C-contiguous chunks, whose [`Chunk::as_bytes`] are the payloads in order.
 ///
 /// Chunks that lie in memory without gaps, in whatever order of axes, are not copied.
+///
+/// A value of the host that cannot leave its process arrives as [`Unpacked`], which says why.
 pub fn encode(value: &Value) -> (Vec<u8>, Vec<Chunk>) {
     let (mut header, mut payloads) = (vec![VERSION], vec![]);
     encode_node(value, &mut header, &mut payloads);
@@ -70,6 +80,19 @@ fn encode_node(value: &Value, header: &mut Vec<u8>, payloads: &mut Vec<Chunk>) {
             header.extend((values.len() as u32).to_le_bytes());
             values.iter().for_each(|v| encode_node(v, header, payloads));
         }
+        Value::Foreign(value) => match value.pack() {
+            Ok(packed) => {
+                header.push(FOREIGN);
+                header.extend((packed.len() as u32).to_le_bytes());
+                packed.iter().for_each(|p| header.extend((p.len() as u64).to_le_bytes()));
+                payloads.extend(packed);
+            }
+            Err(why) => {
+                header.push(UNPACKED);
+                header.extend((why.len() as u32).to_le_bytes());
+                header.extend(why.as_bytes());
+            }
+        },
         Value::Array(chunk) => {
             let order = memory_order(chunk);
             header.push(if order.is_some() { ORDERED_ARRAY } else { ARRAY });
@@ -153,6 +176,15 @@ fn build(node: Node, payloads: &mut impl Iterator<Item = Buffer>) -> Result<Valu
             let values = nodes.into_iter().map(|n| build(n, payloads)).collect::<Result<_, _>>()?;
             Ok(Value::Tuple(values))
         }
+        Node::Foreign(lens) => {
+            let packed: Option<Vec<Chunk>> = lens
+                .iter()
+                .map(|len| Chunk::from_buffer(DType::UInt8, &[*len], payloads.next()?))
+                .collect();
+            let packed = packed.ok_or_else(|| DecodeError("a payload of an object is missing".into()))?;
+            Ok(Value::Foreign(Arc::new(Packed(packed))))
+        }
+        Node::Unpacked(why) => Ok(Value::Foreign(Arc::new(Unpacked(why)))),
         Node::Array { dtype, shape, order } => {
             let payload = payloads.next().ok_or_else(|| DecodeError("a payload is missing".into()))?;
             let found = payload.len();
@@ -218,6 +250,25 @@ impl Reader<'_> {
                 let count = u32::from_le_bytes(self.take()?);
                 let nodes = (0..count).map(|_| self.node(depth + 1, lens)).collect::<Result<_, _>>()?;
                 Ok(Node::Tuple(nodes))
+            }
+            FOREIGN => {
+                let count = u32::from_le_bytes(self.take()?) as usize;
+                // Each length takes eight bytes, so no more can follow than there are.
+                if count > self.rest.len() / 8 {
+                    return Err(DecodeError(format!("an object of {count} payloads in {} bytes", self.rest.len())));
+                }
+                let mine = (0..count).map(|_| Ok(u64::from_le_bytes(self.take()?) as usize)).collect::<Result<Vec<_>, _>>()?;
+                lens.extend(&mine);
+                Ok(Node::Foreign(mine))
+            }
+            UNPACKED => {
+                let len = u32::from_le_bytes(self.take()?) as usize;
+                let (text, rest) = self
+                    .rest
+                    .split_at_checked(len)
+                    .ok_or_else(|| DecodeError("its header is cut off".into()))?;
+                self.rest = rest;
+                Ok(Node::Unpacked(String::from_utf8_lossy(text).into_owned()))
             }
             other => Err(DecodeError(format!("tag {other} is unknown"))),
         }

@@ -109,8 +109,8 @@ impl Prepared {
             )));
         }
         let mut scope = Scope { graph: Graph::new(context), values: SmallVec::new(), prepass: &self.prepass };
-        for input in inputs {
-            scope.push(input);
+        for (n, input) in inputs.into_iter().enumerate() {
+            scope.push(native(n, input)?);
         }
         for instr in body {
             match self.prepass.is_live(scope.values.len()) {
@@ -123,6 +123,17 @@ impl Prepared {
             }
         }
         scope.take(self.prepass.result())
+    }
+}
+
+/// An input of a program: arrays of the host by their memory.
+fn native(n: usize, value: Value) -> Result<Value, Error> {
+    match value {
+        Value::Foreign(foreign) => match foreign.chunk() {
+            Some(chunk) => Ok(Value::Array(chunk)),
+            None => Err(Error::Operand(format!("input {n} is {}, not an array", foreign.describe()))),
+        },
+        value => Ok(value),
     }
 }
 
@@ -189,7 +200,7 @@ impl Scope<'_> {
                 x,
                 &|chunk| match ops::run(op, vec![Value::Array(chunk)], args, context)? {
                     Value::Array(chunk) => Ok(chunk),
-                    Value::Tuple(_) => Err(Error::Operand(format!("{}: not a view", lower::name(op)))),
+                    _ => Err(Error::Operand(format!("{}: not a view", lower::name(op)))),
                 },
                 matches!(op, Op::BroadcastTo { .. }),
             )?;

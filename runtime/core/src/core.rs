@@ -89,6 +89,7 @@ impl Core {
             Event::Retire { worker } => self.retire(worker, out),
             Event::MemoryReport { worker, memory } => self.memory_report(worker, memory, out),
             Event::Tick { .. } => {}
+            Event::Threads { worker, nthreads } => self.threads(worker, nthreads),
             Event::JobOpened { job, priority } => {
                 if job == self.next_job() {
                     self.jobs.push(Job::new(job, priority));
@@ -171,6 +172,12 @@ impl Core {
             self.join_lane(lane);
         }
         self.mark(number);
+    }
+
+    fn threads(&mut self, worker: WorkerId, nthreads: u32) {
+        let Some(w) = self.workers.get_mut(worker.0) else { return self.ignore() };
+        w.nthreads = nthreads.max(1) as usize;
+        self.mark(worker.0);
     }
 
     /// Finds anew who may take from a lane, after workers came or went.

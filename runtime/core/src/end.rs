@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::event::{Actions, JobId, TaskId, Tell};
 use crate::failure::{Failure, Reason};
-use crate::task::{State, WANTED};
+use crate::task::{CONDEMNED, State, WANTED};
 use std::collections::HashSet;
 
 /// Tasks of a failure's chain at most.
@@ -41,19 +41,27 @@ impl Core {
         self.drop_job(id, out);
     }
 
-    /// Fails the jobs of doomed tasks.
+    /// Fails the jobs of doomed tasks, or condemns the tasks where their classes want that.
     pub(crate) fn fail_doomed(&mut self, out: &mut Actions) {
         while let Some((t, reason)) = self.doomed.pop() {
             // The job may have failed already.
-            let Some(job) = self.jobs.get(t.job.0) else { continue };
-            out.tell.push(Tell::JobFailed(Failure {
-                job: t.job,
-                task: Some(t),
-                class: job.class(t.local).class.name.clone(),
-                reason,
-                chain: self.chain(t),
-            }));
-            self.drop_job(t.job, out);
+            let Some(job) = self.jobs.get_mut(t.job.0) else { continue };
+            let class = &job.class(t.local).class;
+            let (name, tolerant) = (class.name.clone(), class.tolerant);
+            let task = &mut job.tasks[t.local as usize];
+            // What keeps a task from running at all would keep its failure from being stored as well.
+            let ran = matches!(reason, Reason::Raised { .. } | Reason::KilledWorkers { .. });
+            let condemned = tolerant && ran && !task.has(CONDEMNED);
+            if condemned {
+                task.flags |= CONDEMNED;
+            }
+            let failure = Failure { job: t.job, task: Some(t), class: name, reason, chain: self.chain(t) };
+            if condemned {
+                out.tell.push(Tell::Condemned(failure));
+            } else {
+                out.tell.push(Tell::JobFailed(failure));
+                self.drop_job(t.job, out);
+            }
         }
     }
 

@@ -76,6 +76,14 @@ pub enum Event {
         /// Results are on their way to clients, which will release them.
         delivering: bool,
     },
+    /// A worker now runs so many tasks at a time: one of its threads waits inside a task, and another took its place, or it is
+    /// back.
+    Threads {
+        /// Which.
+        worker: WorkerId,
+        /// How many; 0 is taken as 1.
+        nthreads: u32,
+    },
     /// A client opened a job.
     JobOpened {
         /// Its number: [`crate::Core::next_job`].
@@ -288,6 +296,9 @@ pub struct Class {
     pub priority: i32,
     /// The body is Python: only workers with Python can run it.
     pub python: bool,
+    /// A task that fails for good does not end its job: it yields its failure in place of a result, see
+    /// [`Tell::Condemned`].
+    pub tolerant: bool,
 }
 
 /// What the shell has to do: first send every worker its [`Orders`], then act on what is told.
@@ -332,6 +343,8 @@ pub struct Compute {
     pub priority: Priority,
     /// Number of its inputs, which follow those of the task before in [`Orders::inputs`].
     pub inputs: u32,
+    /// It is not run again: its result is its failure, see [`Tell::Condemned`].
+    pub condemned: bool,
 }
 
 /// A result and where to get it.
@@ -362,6 +375,9 @@ pub enum Tell {
     },
     /// A task cannot be computed, so the job ends. [`Tell::JobClosed`] follows.
     JobFailed(crate::Failure),
+    /// A task of a tolerant class failed for good. An order to compute it follows that says so
+    /// ([`Compute::condemned`]): the worker keeps the failure as its result.
+    Condemned(crate::Failure),
     /// The core has forgotten the job. Tell each worker that knows it: it drops the job's results and queued
     /// tasks at once, answers nothing more about them, and drops what a task or a fetch that is under way brings.
     JobClosed {

@@ -5,7 +5,7 @@ use crate::event::{Actions, Compute, Input, Priority, TaskId, WorkerId};
 use crate::job::Job;
 use crate::queue::Queue;
 use crate::table::Table;
-use crate::task::{NONE, State};
+use crate::task::{CONDEMNED, NONE, State};
 use crate::worker::{Assigned, LOOK_AHEAD};
 
 /// Inputs of a task that placement looks at.
@@ -323,11 +323,11 @@ impl Core {
         worker.reserved = worker.reserved.saturating_add(reserved);
         worker.busy = worker.busy.saturating_add(nanos);
         let priority = Priority { rank: class.rank, job: t.job, local: t.local };
-        let class = task.class;
+        let (class, condemned) = (task.class, task.has(CONDEMNED));
         let job = &self.jobs[t.job.0];
         let inputs = job.inputs(t.local);
         let orders = out.of(WorkerId(number));
-        orders.compute.push(Compute { task: t, class, priority, inputs: inputs.len() as u32 });
+        orders.compute.push(Compute { task: t, class, priority, inputs: inputs.len() as u32, condemned });
         for e in inputs {
             let input = job.resolve(job.edges[e].input);
             let from = self.source(input, number, t.local);

@@ -59,6 +59,8 @@ pub(crate) const FOREIGN: u8 = 8;
 pub(crate) const LET_GO: u8 = 16;
 /// The worker that is to compute it holds a copy that came too late to spare it that, and that nothing counts.
 pub(crate) const COPIED: u8 = 32;
+/// It failed for good, and its failure is its result.
+pub(crate) const CONDEMNED: u8 = 64;
 
 /// A task: 40 bytes. Its edges are in its job.
 #[derive(Clone, Debug)]

@@ -2,7 +2,6 @@
 
 use crate::columns::U32s;
 use crate::plan::{Block, Body, Layer, Part, Sum, Table, VERSION};
-use crate::program::Program;
 
 /// Why a plan is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,10 +54,13 @@ impl Numbering {
         }
         for t in &part.templates {
             let at = self.arity.len();
-            let Body::Program(program) = &t.body;
-            self.template(program)
+            let arity = match &t.body {
+                Body::Program(program) => (program.inputs, program.args),
+                Body::Python(python) => (python.inputs, 0),
+            };
+            self.template(&t.body, arity)
                 .map_err(|e| PlanError(format!("template {at} ({}): {e}", short(&t.name))))?;
-            self.arity.push((program.inputs, program.args));
+            self.arity.push(arity);
         }
         self.names += part.names.len() as u64;
         self.blobs += part.blobs.len() as u64;
@@ -97,11 +99,14 @@ impl Numbering {
         Ok(())
     }
 
-    fn template(&self, program: &Program) -> std::result::Result<(), String> {
-        if program.inputs > 1 << 20 || program.args > 1 << 16 {
-            return Err(format!("a program with {} inputs and {} arguments", program.inputs, program.args));
+    fn template(&self, body: &Body, (inputs, args): (u32, u32)) -> std::result::Result<(), String> {
+        if inputs > 1 << 20 || args > 1 << 16 {
+            return Err(format!("a body with {inputs} inputs and {args} arguments"));
         }
-        program.check()
+        match body {
+            Body::Program(program) => program.check(),
+            Body::Python(_) => Ok(()),
+        }
     }
 
     fn arity(&self, template: u32, name: u32) -> Result<(u32, u32)> {

@@ -103,6 +103,7 @@ impl Template {
     pub fn arity(&self) -> (usize, usize) {
         match &self.body {
             Body::Program(program) => (program.inputs as usize, program.args as usize),
+            Body::Python(python) => (python.inputs as usize, 0),
         }
     }
 }

@@ -34,6 +34,9 @@ pub struct Part {
     /// Literal arguments, appended to the table of blobs; each is dropped when the tasks that use it are done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<ByteBuf>,
+    /// Results of other jobs that this part's blocks take: an input with [`EXTERNAL`] set is an index into them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<External>,
     /// Tasks, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Block>,
@@ -46,6 +49,19 @@ pub struct Part {
     /// Nothing follows.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub last: bool,
+}
+
+/// Set in an input's number when the rest of it is an index into [`Part::external`].
+pub const EXTERNAL: u32 = 1 << 31;
+
+/// A result that another job of the same scheduler keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct External {
+    /// The job's id.
+    pub job: String,
+    /// Its task.
+    pub task: u32,
 }
 
 /// A task's body and what all tasks with that body share.
@@ -67,12 +83,28 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// What a task does. Python bodies join this enum with the Python package.
+/// What a task does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Body {
     /// A native program.
     Program(Program),
+    /// A call that only a process with Python can make.
+    Python(Python),
+}
+
+/// A call of a Python function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Python {
+    /// Values the task hands in: results of other tasks, then its blobs.
+    pub inputs: u32,
+    /// What is called, as the Python package writes it; empty when the task's blob says it.
+    #[serde(default, with = "serde_bytes", skip_serializing_if = "Vec::is_empty")]
+    pub call: Vec<u8>,
+    /// A task that raises does not fail its job: its exception is its result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tolerant: bool,
 }
 
 /// Tasks as columns: of one template, or of several [`TaskKind`]s in turn.

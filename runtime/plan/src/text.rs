@@ -242,9 +242,13 @@ impl fmt::Display for Text<'_> {
         for (i, (t, n)) in templates.iter().zip(&counts).enumerate() {
             let each = if t.nbytes > 0 { format!(", {} each", size(t.nbytes)) } else { String::new() };
             writeln!(f, "template {i} {}: {}{each}", t.name, counted(*n, "task"))?;
-            let Body::Program(program) = &t.body;
-            for line in program.to_string().lines() {
-                writeln!(f, "    {line}")?;
+            match &t.body {
+                Body::Program(program) => {
+                    for line in program.to_string().lines() {
+                        writeln!(f, "    {line}")?;
+                    }
+                }
+                Body::Python(python) => writeln!(f, "    a Python call of {}", counted(python.inputs.into(), "input"))?,
             }
         }
         let mut first = 0;

@@ -67,6 +67,8 @@ async fn gather(following: &mut Following, outputs: &mut Outputs, display: &mut 
                 following.received(task);
             }
             Some(Ok(JobEvent::Done(progress))) => return Ok(progress),
+            // Documents keep nothing.
+            Some(Ok(JobEvent::Kept { .. })) => {}
             Some(Ok(JobEvent::Failed { refused: true, error, .. })) => return Err(Failure::Input(error)),
             Some(Ok(JobEvent::Failed { refused: false, error, .. })) => return Err(Failure::Failed(error)),
             Some(Err(error)) => return Err(Failure::Failed(format!("lost the scheduler: {error}"))),

@@ -240,7 +240,7 @@ fn whole(name: &str, blocks: Vec<Option<Chunk>>, chunks: &[Vec<u64>]) -> Result<
         .and_then(|p| p.run(blocks.into_iter().map(Value::Array).collect(), &[], &Context::default()));
     match joined.map_err(Failure::failed)? {
         Value::Array(chunk) => Ok(chunk),
-        Value::Tuple(_) => Err(Failure::Failed(format!("output {name:?}: its blocks do not join"))),
+        _ => Err(Failure::Failed(format!("output {name:?}: its blocks do not join"))),
     }
 }
 

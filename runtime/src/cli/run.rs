@@ -23,6 +23,8 @@ pub(super) fn run(options: Run) -> Result {
         threads: options.threads.threads.map_or(cores, usize::from),
         memory_limit: options.memory.memory_limit.unwrap_or(memory),
         data_dirs: data_dirs.clone(),
+        small_bytes: embedded::SMALL,
+        lane: None,
     };
     block_on(0, async move {
         let mut stop = Stop::listen()?;

@@ -5,6 +5,7 @@ mod client;
 pub use client::{FromClient, Progress, Submit, ToClient};
 
 use super::column::{i64s, u32s, u64s};
+use dask_array::Value;
 use dask_core::{JobId, TaskId};
 use dask_plan::plan::Template;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct WorkerHello {
     /// Amounts of named resources.
     #[serde(default)]
     pub resources: BTreeMap<String, f64>,
+    /// It runs Python calls.
+    #[serde(default)]
+    pub python: bool,
 }
 
 /// The answer to a [`Hello`].
@@ -175,6 +179,12 @@ pub struct Orders {
     /// Which payload is the blob of each.
     #[serde(with = "u32s")]
     pub blobs: Vec<u32>,
+    /// Indices of tasks that are not to run: their failure is their result; rising.
+    #[serde(with = "u32s")]
+    pub condemned: Vec<u32>,
+    /// Which payload is the failure of each.
+    #[serde(with = "u32s")]
+    pub failures: Vec<u32>,
     /// Tasks to give back unless they have started. Answered whenever it is there.
     pub recall: Option<Tasks>,
     /// Results to fetch and keep.
@@ -248,7 +258,8 @@ impl Orders {
         same("inputs", self.inputs.len(), self.from.len())?;
         same("fetch", self.fetch.len(), self.fetch_from.len())?;
         same("blobs", self.blobs.len(), self.blob_tasks.len())?;
-        if self.blobs.iter().any(|b| *b as usize >= payloads) {
+        same("condemned", self.condemned.len(), self.failures.len())?;
+        if self.blobs.iter().chain(&self.failures).any(|b| *b as usize >= payloads) {
             return Err(format!("a blob beyond the {payloads} payloads"));
         }
         Ok(())
@@ -282,6 +293,8 @@ pub struct Report {
     /// Nanoseconds that each took.
     #[serde(with = "u64s")]
     pub nanos: Vec<u64>,
+    /// It now runs so many tasks at a time.
+    pub threads: Option<u32>,
     /// Tasks that failed.
     pub failed: Vec<Failed>,
     /// Tasks that did not run because an input could not be fetched: task, input, the worker that did not give it.
@@ -290,6 +303,9 @@ pub struct Report {
     pub unfetched: Vec<Missing>,
     /// Answers to recalls: tasks given back.
     pub returned: Vec<Tasks>,
+    /// Results that are failures: indices into `finished`.
+    #[serde(with = "u32s")]
+    pub raised: Vec<u32>,
     /// Small results that the submitter waits for: indices into `finished`.
     #[serde(with = "u32s")]
     pub small: Vec<u32>,
@@ -302,6 +318,7 @@ impl Report {
     pub fn is_empty(&self) -> bool {
         self.landed.is_empty()
             && self.finished.is_empty()
+            && self.threads.is_none()
             && self.failed.is_empty()
             && self.missing.is_empty()
             && self.unfetched.is_empty()
@@ -319,7 +336,7 @@ impl Report {
         same("finished", self.finished.len(), self.nbytes.len())?;
         same("finished", self.finished.len(), self.nanos.len())?;
         same("small", self.small.len(), self.heads.len())?;
-        if self.small.iter().any(|i| *i as usize >= self.finished.len()) {
+        if self.small.iter().chain(&self.raised).any(|i| *i as usize >= self.finished.len()) {
             return Err("a small result of a task that is not among the finished".into());
         }
         Ok(())
@@ -333,6 +350,9 @@ pub struct Failed {
     pub task: (u32, u32),
     /// What it said.
     pub error: String,
+    /// What the worker's host made of it; it stays in the process.
+    #[serde(skip)]
+    pub cause: Option<Value>,
     /// Its inputs, and what each was: dtype, shape, bytes.
     pub inputs: Vec<((u32, u32), String)>,
 }

@@ -4,8 +4,8 @@ use super::job::Job;
 use crate::ids::{IdMap, key};
 use crate::net::Sender;
 use crate::net::message::{Class, Memory, Orders, ToWorker, WorkerHello};
-use crate::worker::{Batch, Engine, memory};
-use dask_array::Chunk;
+use crate::worker::{Batch, Engine, Trouble, memory};
+use dask_array::{Chunk, Value};
 use dask_core::{self as core, JobId, TaskId};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl Crew {
 impl Worker {
     fn batch(&mut self, from: &core::Orders, peers: Vec<(u32, String)>, jobs: &IdMap<u32, Job>) -> Batch {
         let mut orders = Orders { peers, ..Orders::default() };
-        let mut blobs: Vec<Chunk> = vec![];
+        let mut blobs: Vec<Value> = vec![];
         let mut sent: IdMap<u64, u32> = IdMap::default();
         orders.free = from.free.iter().copied().collect();
         orders.compute.job.reserve(from.compute.len());
@@ -190,6 +190,11 @@ impl Worker {
                 orders.blob_tasks.push(index as u32);
                 orders.blobs.push(number);
             }
+            if compute.condemned {
+                blobs.push(known.condemned.get(&local).cloned().unwrap_or_else(|| Trouble::from("it failed".to_string()).into()));
+                orders.condemned.push(index as u32);
+                orders.failures.push(blobs.len() as u32 - 1);
+            }
             if known.wanted.contains_key(&local) {
                 orders.wanted.push(index as u32);
             }
@@ -221,6 +226,7 @@ impl Worker {
             }
             Link::Remote(sender) => {
                 let Batch { orders, blobs } = batch;
+                let blobs: Vec<Chunk> = blobs.into_iter().map(as_bytes).collect();
                 // If it is gone, its connection tells; if a message was too large, nobody else would.
                 if let Err(error @ crate::net::Error::Protocol(_)) =
                     sender.send_with(&ToWorker::Orders(orders), &blobs)
@@ -228,6 +234,17 @@ impl Worker {
                     tracing::error!(worker = %self.view.name, %error, "cannot send orders");
                 }
             }
+        }
+    }
+}
+
+/// A blob for another process: what a host handed in lives in its own alone, and of a failure only the words go.
+fn as_bytes(blob: Value) -> Chunk {
+    match blob {
+        Value::Array(chunk) => chunk,
+        other => {
+            let text = other.describe().into_bytes();
+            Chunk::from_slice(&[text.len()], &text)
         }
     }
 }

@@ -7,6 +7,7 @@ use super::crew::Link;
 use super::hub::Hub;
 use super::job::{JobEvent, Stage, Subscriber, Wanted};
 use super::state::State;
+use crate::ids::key;
 use crate::net::Address;
 use crate::worker::Engine;
 use crate::worker::fetch::{Brought, Source};
@@ -40,11 +41,14 @@ impl State {
     /// A wanted result is there.
     pub(super) fn ready(&mut self, task: TaskId, worker: u32, nbytes: u64) {
         let value = self.arrived(task);
+        let failed = self.raised.contains(&key(task));
         let hold = self.settings.hold_bytes;
         let Some(job) = self.jobs.get_mut(&task.job.0) else { return };
         let Some(wanted) = job.wanted.get_mut(&task.local) else {
             // Nobody is sent it: written by the worker, or kept for later.
-            if !job.kept.contains(&task.local) {
+            if job.kept.contains(&task.local) {
+                job.tell(&JobEvent::Kept { task: task.local, nbytes, failed });
+            } else {
                 self.release(task.job, vec![task.local]);
             }
             return;
@@ -100,8 +104,9 @@ impl State {
         job.subscriber = Some(subscriber);
         job.told = (0, 0);
         let progress = job.progress(peak);
-        if let Stage::Failed { refused, error } = &job.stage {
-            let event = JobEvent::Failed { refused: *refused, error: error.clone(), progress };
+        if let Stage::Failed { refused, error, cause } = &job.stage {
+            let (error, cause) = (error.clone(), cause.clone());
+            let event = JobEvent::Failed { refused: *refused, error, cause, progress };
             job.tell(&event);
             return;
         }
@@ -114,7 +119,7 @@ impl State {
                 "{gone} results of job {:?} were delivered before and were too large to keep; submit it under another id",
                 job.name
             );
-            job.tell(&JobEvent::Failed { refused: false, error, progress });
+            job.tell(&JobEvent::Failed { refused: false, error, cause: None, progress });
             job.subscriber = None;
             return;
         }

@@ -43,6 +43,15 @@ pub enum JobEvent {
     Outputs(Vec<Output>),
     /// How far it is.
     Progress(Progress),
+    /// A result is there that stays on the workers.
+    Kept {
+        /// The task.
+        task: u32,
+        /// Its bytes.
+        nbytes: u64,
+        /// It is a failure.
+        failed: bool,
+    },
     /// A result.
     Result {
         /// The task.
@@ -58,6 +67,8 @@ pub enum JobEvent {
         refused: bool,
         /// What, where, why.
         error: String,
+        /// What the host of the worker made of the error, if that is this process.
+        cause: Option<Value>,
         /// How far it came.
         progress: Progress,
     },
@@ -78,6 +89,7 @@ pub(super) enum Stage {
     Failed {
         refused: bool,
         error: String,
+        cause: Option<Value>,
     },
 }
 
@@ -104,6 +116,16 @@ pub(super) struct Job {
     pub(super) wanted: IdMap<u32, Wanted>,
     /// Results that stay on the workers when the job is done.
     pub(super) kept: HashSet<u32>,
+    /// There were such results.
+    pub(super) keeps: bool,
+    /// Jobs whose results it takes, until it ends.
+    pub(super) uses: Vec<u32>,
+    /// Jobs that have not ended and take its results.
+    pub(super) users: u32,
+    /// What hosts made of the errors of tasks that may be tried again.
+    pub(super) causes: IdMap<u32, Value>,
+    /// Failures that are the results of their tasks.
+    pub(super) condemned: IdMap<u32, Value>,
     /// Wanted results that are not yet with the subscriber.
     pub(super) unsent: usize,
     /// Results on workers, to be fetched and sent.
@@ -134,6 +156,11 @@ impl Job {
             outputs: vec![],
             wanted: IdMap::default(),
             kept: HashSet::new(),
+            keeps: false,
+            uses: vec![],
+            users: 0,
+            causes: IdMap::default(),
+            condemned: IdMap::default(),
             unsent: 0,
             fetch: VecDeque::new(),
             in_flight: IdMap::default(),
@@ -168,6 +195,11 @@ impl Job {
     /// Whether results are on their way to the subscriber, which releases them when it has them.
     pub(super) fn delivering(&self) -> bool {
         self.subscriber.is_some() && (self.pumping || !self.fetch.is_empty() || !self.in_flight.is_empty())
+    }
+
+    /// Whether it was to keep results for later, and nobody needs any of them.
+    pub(super) fn abandoned(&self) -> bool {
+        self.keeps && self.kept.is_empty() && self.wanted.is_empty() && self.users == 0
     }
 
     /// Whether nothing is left to do for the subscriber.

@@ -140,7 +140,7 @@ pub fn planned(
 pub fn creates(parts: &[Part]) -> Vec<(String, Op)> {
     let mut ops = HashMap::new();
     for template in parts.iter().flat_map(|p| &p.templates) {
-        let Body::Program(program) = &template.body;
+        let Body::Program(program) = &template.body else { continue };
         for op in program.body.iter().map(|i| &i.op) {
             if let Op::Create { file, .. } = op {
                 ops.insert(file.path.as_str(), op);

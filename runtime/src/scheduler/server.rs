@@ -375,13 +375,15 @@ fn subscriber(id: String, sender: Sender) -> Subscriber {
         let id = id.clone();
         let sent = match event.clone() {
             JobEvent::Outputs(outputs) => sender.send(&ToClient::Outputs { id, outputs }),
+            // No client asks for what is kept yet.
+            JobEvent::Kept { .. } => Ok(()),
             JobEvent::Progress(progress) => sender.send(&ToClient::Progress { id, progress }),
             JobEvent::Result { task, value } => {
                 let (head, payloads) = codec::encode(&value);
                 sender.send_with(&ToClient::Result { id, task, head: ByteBuf::from(head) }, &payloads)
             }
             JobEvent::Done(progress) => sender.send(&ToClient::Done { id, progress }),
-            JobEvent::Failed { refused, error, progress } => {
+            JobEvent::Failed { refused, error, progress, .. } => {
                 sender.send(&ToClient::Failed { id, refused, error, progress })
             }
         };

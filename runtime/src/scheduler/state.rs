@@ -6,11 +6,12 @@ use super::hub::{Hub, Settings};
 use super::job::{Job, JobEvent, Stage, Subscriber, Wanted, check_id};
 use crate::ids::{IdMap, key};
 use crate::net::message::{Failed, Memory, Report};
+use crate::worker::Trouble;
 use dask_array::Value;
 use dask_core::{Actions, Core, Done, Event, Failure, JobId, Measured, TaskId, Tell, WorkerId, WorkerInfo};
 use dask_plan::columns::U32s;
 use dask_plan::plan::{Part, Sink};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct State {
     pub(super) crew: Crew,
     /// Small results that came with the report that is being handled.
     arrived: IdMap<u64, Value>,
+    /// Results in that report that are failures.
+    pub(super) raised: HashSet<u64>,
     /// Events for the core that follow from what it told.
     follow: Vec<Event>,
     pub(super) settings: Settings,
@@ -74,6 +77,7 @@ impl State {
             names: HashMap::new(),
             crew: Crew::default(),
             arrived: IdMap::default(),
+            raised: HashSet::new(),
             follow: vec![],
             settings,
             hub,
@@ -96,10 +100,15 @@ impl State {
     /// Carries out what the core ordered, until it orders nothing more.
     pub(super) fn flush(&mut self) {
         while !self.actions.is_empty() || !self.follow.is_empty() {
+            let tells = std::mem::take(&mut self.actions.tell);
+            for tell in &tells {
+                if let Tell::Condemned(failure) = tell {
+                    self.condemn(failure);
+                }
+            }
             for orders in self.actions.orders() {
                 self.crew.order(orders, &self.jobs);
             }
-            let tells = std::mem::take(&mut self.actions.tell);
             self.actions.clear();
             for tell in tells {
                 self.told(tell);
@@ -137,7 +146,7 @@ impl State {
             nthreads: hello.nthreads.max(1),
             memory_limit: hello.memory_limit,
             resources: hello.resources.clone().into_iter().collect(),
-            python: false,
+            python: hello.python,
         };
         self.crew.add(id.0, hello, link);
         self.event(Event::WorkerJoined(info));
@@ -183,6 +192,7 @@ impl State {
         }
         self.flush();
         self.arrived.clear();
+        self.raised.clear();
     }
 
     fn report(&mut self, id: u32, report: Report, small: Vec<Value>) {
@@ -197,6 +207,10 @@ impl State {
         }
         for (index, value) in report.small.iter().zip(small) {
             self.arrived.insert(key(report.finished.at(*index as usize)), value);
+        }
+        self.raised.extend(report.raised.iter().map(|i| key(report.finished.at(*i as usize))));
+        if let Some(nthreads) = report.threads {
+            self.event(Event::Threads { worker, nthreads });
         }
         if !report.landed.is_empty() {
             self.event(Event::ReplicaLanded { worker, tasks: report.landed.iter().collect() });
@@ -217,8 +231,12 @@ impl State {
             }
             self.event(Event::Finished { worker, job, tasks });
         }
-        for failed in report.failed {
-            let (task, error) = (task(failed.task), self.describe(failed));
+        for mut failed in report.failed {
+            let task = task(failed.task);
+            if let (Some(cause), Some(job)) = (failed.cause.take(), self.jobs.get_mut(&task.job.0)) {
+                job.causes.insert(task.local, cause);
+            }
+            let error = self.describe(failed);
             self.event(Event::Failed { worker, task, error, retryable: true });
         }
         for m in report.missing {
@@ -325,13 +343,43 @@ impl State {
 
     /// Adds a part to an open job. The part was checked against those before it and has no layers.
     pub fn add_part(&mut self, number: u32, part: Part) {
-        let Some(job) = self.jobs.get_mut(&number).filter(|j| j.stage == Stage::Open) else { return };
+        self.add_live(number, part, vec![]);
+    }
+
+    /// As [`State::add_part`]; `live` are blobs that never were bytes, numbered on from those of the part. Workers in other
+    /// processes cannot have them.
+    pub fn add_live(&mut self, number: u32, part: Part, live: Vec<Value>) {
+        if !self.jobs.get(&number).is_some_and(|j| j.stage == Stage::Open) {
+            return;
+        }
         let last = part.last;
-        let (batch, outputs) = job.table.add(part, job.priority);
+        let mut external = vec![];
+        for input in &part.external {
+            match self.names.get(&input.job) {
+                Some(other) => external.push(TaskId { job: JobId(*other), local: input.task }),
+                None => {
+                    let error = format!("it needs results of job {:?}, which there is not", input.job);
+                    return self.end(number, true, error);
+                }
+            }
+        }
+        for input in &external {
+            let known = self.jobs.get(&number).is_some_and(|j| j.uses.contains(&input.job.0));
+            if !known && let Some(other) = self.jobs.get_mut(&input.job.0) {
+                other.users += 1;
+                self.jobs.entry(number).and_modify(|j| j.uses.push(input.job.0));
+            }
+        }
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        let (mut batch, outputs) = job.table.add(part, live, job.priority);
+        batch.external = external;
         for output in &outputs {
             let tasks = U32s::new(&output.tasks).iter();
             match output.to {
-                Sink::Keep => job.kept.extend(tasks),
+                Sink::Keep => {
+                    job.keeps = true;
+                    job.kept.extend(tasks);
+                }
                 Sink::Zarr { .. } => {}
                 Sink::Print { .. } | Sink::Npy { .. } | Sink::Json { .. } => {
                     for task in tasks {
@@ -351,6 +399,31 @@ impl State {
         }
     }
 
+    /// Nobody needs these kept results any more. A job that has ended and keeps nothing is forgotten.
+    pub fn let_go(&mut self, number: u32, tasks: &[u32]) {
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        let tasks: Vec<u32> = tasks.iter().copied().filter(|t| job.kept.remove(t)).collect();
+        let (id, over) = (job.id, job.abandoned());
+        if !tasks.is_empty() {
+            self.release(id, tasks);
+        }
+        if over {
+            self.forget(number);
+        }
+    }
+
+    /// A job has ended: it takes nothing from others any more.
+    fn stop_using(&mut self, number: u32) {
+        let uses = self.jobs.get_mut(&number).map(|j| std::mem::take(&mut j.uses)).unwrap_or_default();
+        for other in uses {
+            let Some(job) = self.jobs.get_mut(&other) else { continue };
+            job.users -= 1;
+            if job.abandoned() {
+                self.forget(other);
+            }
+        }
+    }
+
     /// Nothing follows.
     pub fn complete(&mut self, number: u32) {
         if let Some(job) = self.jobs.get_mut(&number).filter(|j| j.stage == Stage::Open) {
@@ -364,20 +437,32 @@ impl State {
     pub fn end(&mut self, number: u32, refused: bool, error: String) {
         let Some(job) = self.jobs.get(&number).filter(|j| j.ended.is_none()) else { return };
         let id = job.id;
-        self.fail(number, refused, error);
+        self.fail(number, refused, error, None);
         self.event(Event::JobCancelled { job: id });
     }
 
-    fn fail(&mut self, number: u32, refused: bool, error: String) {
+    fn fail(&mut self, number: u32, refused: bool, error: String, task: Option<u32>) {
         let peak = self.crew.peak();
         let Some(job) = self.jobs.get_mut(&number).filter(|j| j.ended.is_none()) else { return };
         job.ended = Some(Instant::now());
-        job.stage = Stage::Failed { refused, error: error.clone() };
+        let cause = task.and_then(|t| job.causes.remove(&t));
+        job.causes.clear();
+        job.stage = Stage::Failed { refused, error: error.clone(), cause: cause.clone() };
         let progress = job.progress(peak);
-        job.tell(&JobEvent::Failed { refused, error, progress });
+        job.tell(&JobEvent::Failed { refused, error, cause, progress });
         job.table.shrink();
         job.wanted.clear();
         self.counts.jobs_failed += u64::from(!job.internal);
+        self.stop_using(number);
+    }
+
+    /// A failure becomes its task's result.
+    fn condemn(&mut self, failure: &Failure) {
+        let error = self.explain_failure(failure);
+        if let (Some(task), Some(job)) = (failure.task, self.jobs.get_mut(&failure.job.0)) {
+            let cause = job.causes.remove(&task.local);
+            job.condemned.insert(task.local, Trouble { error, cause }.into());
+        }
     }
 
     fn told(&mut self, tell: Tell) {
@@ -388,12 +473,15 @@ impl State {
                     j.stage = Stage::Done;
                     j.ended = Some(Instant::now());
                     self.finished(job.0);
+                    self.stop_using(job.0);
                 }
             }
             Tell::JobFailed(failure) => {
                 let error = self.explain_failure(&failure);
-                self.fail(failure.job.0, false, error);
+                self.fail(failure.job.0, false, error, failure.task.map(|t| t.local));
             }
+            // The order that follows from it brought the failure to a worker already.
+            Tell::Condemned(_) => {}
             Tell::JobClosed { job } => {
                 self.crew.close(job);
                 if let Some(job) = self.jobs.get_mut(&job.0) {
@@ -455,7 +543,7 @@ impl State {
         let old: Vec<u32> = self
             .jobs
             .iter()
-            .filter(|(_, j)| j.ended.is_some_and(|e| j.internal || now.duration_since(e) > keep))
+            .filter(|(_, j)| j.kept.is_empty() && j.ended.is_some_and(|e| j.internal || now.duration_since(e) > keep))
             .map(|(n, _)| *n)
             .collect();
         old.into_iter().for_each(|number| self.forget(number));
@@ -477,6 +565,7 @@ impl State {
 
     /// Drops a job that has ended, with its results.
     pub fn forget(&mut self, number: u32) {
+        self.stop_using(number);
         if let Some(job) = self.jobs.remove(&number) {
             if !job.internal {
                 self.names.remove(&job.name);

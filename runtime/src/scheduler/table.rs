@@ -1,7 +1,7 @@
 //! The tasks of a job as the plan wrote them: what the core does not need to know, but workers and people do.
 
 use crate::net::message::Progress;
-use dask_array::Chunk;
+use dask_array::{Chunk, Value};
 use dask_core::{Batch, Block, Class, Inputs};
 use dask_plan::columns::{I64s, U32s};
 use dask_plan::plan::{Annotations, Body, Output, Part, Template};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) struct Table {
     names: Vec<String>,
     templates: Vec<Arc<Template>>,
-    blobs: Vec<Chunk>,
+    blobs: Vec<Value>,
     rows: Vec<Rows>,
     classes: Vec<ClassRow>,
     /// The class of a template without annotations.
@@ -66,11 +66,13 @@ pub(super) struct Row<'a> {
 }
 
 impl Table {
-    /// Takes in a part that was checked and has no layers; returns what the core has to know of it.
-    pub(super) fn add(&mut self, part: Part, priority: i32) -> (Batch, Vec<Output>) {
+    /// Takes in a part that was checked and has no layers; returns what the core has to know of it. `live` are blobs that
+    /// never were bytes; they follow those of the part.
+    pub(super) fn add(&mut self, part: Part, live: Vec<Value>, priority: i32) -> (Batch, Vec<Output>) {
         self.names.extend(part.names);
         self.templates.extend(part.templates.into_iter().map(Arc::new));
-        self.blobs.extend(part.blobs.into_iter().map(|b| Chunk::from_slice(&[b.len()], &b)));
+        self.blobs.extend(part.blobs.into_iter().map(|b| Chunk::from_slice(&[b.len()], &b).into()));
+        self.blobs.extend(live);
         let mut batch = Batch::default();
         for block in part.blocks {
             self.block(block, priority, &mut batch);
@@ -141,12 +143,13 @@ impl Table {
         }
         let number = self.classes.len() as u32;
         let body = &self.templates[template as usize];
-        let python = match &body.body {
-            Body::Program(_) => false,
+        let (python, tolerant) = match &body.body {
+            Body::Program(_) => (false, false),
+            Body::Python(python) => (true, python.tolerant),
         };
         let Template { name, nbytes, scratch, .. } = &**body;
         let mut class =
-            Class { name: name.clone(), nbytes: *nbytes, scratch: *scratch, python, ..Class::default() };
+            Class { name: name.clone(), nbytes: *nbytes, scratch: *scratch, python, tolerant, ..Class::default() };
         match annotations {
             None => {
                 self.plain.insert(template, number);
@@ -189,8 +192,8 @@ impl Table {
         })
     }
 
-    /// A blob, as a uint8 chunk.
-    pub(super) fn blob(&self, blob: u32) -> &Chunk {
+    /// A blob: a uint8 chunk, unless it never was bytes.
+    pub(super) fn blob(&self, blob: u32) -> &Value {
         &self.blobs[blob as usize]
     }
 
@@ -309,7 +312,7 @@ mod tests {
             }],
             ..Part::default()
         };
-        let (batch, _) = table.add(part, 3);
+        let (batch, _) = table.add(part, vec![], 3);
         assert_eq!(batch.blocks.iter().map(|b| (b.class, b.count)).collect::<Vec<_>>(), [(0, 2), (1, 1)]);
         assert_eq!(
             (0..3).map(|t| table.key(t)).collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
 //! The worker without its sockets.
 
+use super::lane::Lane;
 use super::shared::{After, Shared};
 use super::task::Batch;
 use super::threads;
@@ -24,7 +25,7 @@ pub trait Outlet: Send + Sync {
 }
 
 /// How an engine runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The number that the scheduler gave this worker.
     pub id: u32,
@@ -36,6 +37,10 @@ pub struct Settings {
     pub owner: String,
     /// How long an idle thread looks for work before it sleeps.
     pub spin: Duration,
+    /// A wanted result up to this size goes to the scheduler with the report that its task is done.
+    pub small_bytes: usize,
+    /// What runs Python calls, if anything does.
+    pub lane: Option<Arc<dyn Lane>>,
 }
 
 /// After so long without work, memory kept for the next results goes back to the system.
@@ -75,7 +80,7 @@ impl Engine {
         });
         for n in 0..engine.settings.threads {
             let engine = Arc::clone(&engine);
-            std::thread::Builder::new().name(format!("compute-{n}")).spawn(move || threads::run(&engine))?;
+            std::thread::Builder::new().name(format!("compute-{n}")).spawn(move || run(&engine))?;
         }
         Ok(engine)
     }
@@ -194,9 +199,29 @@ impl Engine {
         drop(after);
     }
 
+    /// Has another thread compute while the calling one, which is a compute thread of this engine, waits inside its task.
+    ///
+    /// Where the system gives no thread there is none; then what is waited for may wait as well.
+    pub fn secede(engine: &Arc<Engine>) -> Seceded {
+        let own = Arc::clone(engine);
+        let started =
+            std::thread::Builder::new().name("compute-extra".into()).spawn(move || run(&own)).is_ok();
+        if started {
+            engine.resize(1);
+        }
+        Seceded { engine: started.then(|| Arc::clone(engine)) }
+    }
+
     /// How this engine runs.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Counts the threads that wait inside their tasks, and says so.
+    fn resize(&self, change: isize) {
+        self.lock().resize(change);
+        self.flush();
+        self.settle();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -217,6 +242,29 @@ impl Engine {
     /// Nanoseconds since the last report.
     pub(super) fn unreported(&self) -> u64 {
         self.now().saturating_sub(self.reported.load(Ordering::Relaxed))
+    }
+}
+
+/// Ends the extra thread when the one that seceded comes back.
+pub struct Seceded {
+    engine: Option<Arc<Engine>>,
+}
+
+impl Drop for Seceded {
+    fn drop(&mut self) {
+        if let Some(engine) = &self.engine {
+            engine.lock().surplus += 1;
+            engine.wake.notify_one();
+            engine.resize(-1);
+        }
+    }
+}
+
+/// Runs a compute thread.
+fn run(engine: &Arc<Engine>) {
+    match &engine.settings.lane {
+        Some(lane) => lane.thread(engine, &mut || threads::run(engine)),
+        None => threads::run(engine),
     }
 }
 

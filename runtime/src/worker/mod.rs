@@ -6,6 +6,7 @@
 
 pub mod engine;
 pub mod fetch;
+pub mod lane;
 pub mod memory;
 pub mod remote;
 pub mod serve;
@@ -14,4 +15,5 @@ mod task;
 mod threads;
 
 pub use engine::{Engine, Outlet, Settings};
+pub use lane::{Call, Lane, Trouble};
 pub use task::Batch;

@@ -94,6 +94,7 @@ pub async fn run(
                 nthreads: options.threads as u32,
                 memory_limit: options.memory_limit,
                 resources: options.resources.clone(),
+                python: false,
             }),
             agent: agent(),
             auth: ByteBuf::new(),
@@ -132,6 +133,9 @@ pub async fn run(
 fn limit(memory_limit: u64) -> u64 {
     if memory_limit == 0 { 1 << 40 } else { memory_limit }
 }
+
+/// Results that need no trip of their own.
+const SMALL: usize = 64 << 10;
 
 struct Remote {
     scheduler: Sender,
@@ -177,6 +181,8 @@ async fn session(
         owner: format!("worker {}", options.name),
         // Other processes need the cores that a spinning thread would take.
         spin: Duration::ZERO,
+        small_bytes: SMALL,
+        lane: None,
     };
     let outlet = Remote { scheduler: scheduler.clone(), fetcher: Arc::clone(&fetcher) };
     let engine = Engine::start(settings, Box::new(outlet))?;
@@ -228,6 +234,7 @@ async fn obey(
         let blobs = frame.payloads.into_iter().map(|buffer| {
             let len = buffer.len();
             Chunk::from_buffer(DType::UInt8, &[len], buffer)
+                .map(Value::Array)
                 .ok_or_else(|| Error::Protocol("a blob that is too large".into()))
         });
         if engine.take(Batch { orders, blobs: blobs.collect::<Result<_, _>>()? }) {

@@ -3,10 +3,11 @@
 //! Everything here is short: no task runs, nothing is sent and nothing large is freed while the lock is held.
 
 use super::Settings;
-use super::task::{Batch, Class, NO_BLOB, Ran, Taken, Task};
+use super::lane::{Lane, Trouble};
+use super::task::{self, Batch, Class, NO_BLOB, Ran, Taken, Task};
 use crate::ids::{IdMap, key};
 use crate::net::message::{self, Failed, Missing, Report, Tasks};
-use dask_array::{Context, Prepared, Value};
+use dask_array::{Chunk, Context, Prepared, Value};
 use dask_core::TaskId;
 use dask_plan::plan::Body;
 use std::collections::{BinaryHeap, HashSet};
@@ -14,9 +15,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
-
-/// A wanted result up to this size goes to the scheduler with the report that its task is done.
-const SMALL: usize = 64 << 10;
 
 /// Threads take tasks worth this many nanoseconds at a time: enough to pay for the lock.
 const SLICE: u64 = 20_000;
@@ -51,6 +49,8 @@ pub(super) struct Shared {
     threads: usize,
     data_dirs: Vec<PathBuf>,
     owner: String,
+    lane: Option<Arc<dyn Lane>>,
+    small_bytes: usize,
     jobs: IdMap<u32, Job>,
     ready: BinaryHeap<Task>,
     waiting: IdMap<u64, Waiting>,
@@ -67,6 +67,10 @@ pub(super) struct Shared {
     /// Since when there is nothing to do.
     pub(super) idle_since: Option<Instant>,
     pub(super) stop: bool,
+    /// Threads that wait inside their tasks, in whose place others compute.
+    pub(super) extra: usize,
+    /// Threads that are to end, since others came back to their tasks.
+    pub(super) surplus: usize,
     /// Tasks that ran, for the metrics.
     pub(super) ran: u64,
 }
@@ -84,8 +88,8 @@ pub(super) struct After {
 
 impl Shared {
     pub(super) fn new(settings: &Settings) -> Shared {
-        let Settings { id, threads, data_dirs, owner, .. } = settings.clone();
-        Shared { me: id, threads, data_dirs, owner, ..Shared::default() }
+        let Settings { id, threads, data_dirs, owner, lane, small_bytes, .. } = settings.clone();
+        Shared { me: id, threads, data_dirs, owner, lane, small_bytes, ..Shared::default() }
     }
 
     /// Takes orders in.
@@ -132,17 +136,27 @@ impl Shared {
     }
 
     fn add_class(&mut self, class: &message::Class) {
+        let (args, body) = match &class.template.body {
+            Body::Program(program) => {
+                let prepared = Prepared::new(program.clone()).map(task::Body::Program);
+                (program.args as usize, prepared.map_err(|e| e.to_string()))
+            }
+            Body::Python(python) => {
+                let call = match &self.lane {
+                    Some(lane) => lane.prepare(python),
+                    None => Err("this worker does not run Python".into()),
+                };
+                (0, call.map(task::Body::Call))
+            }
+        };
+        let body = body.map_err(|e| format!("template {:?}: {e}", class.template.name));
         let job = self.job(class.job);
-        let Body::Program(program) = &class.template.body;
-        let args = program.args as usize;
-        let prepared =
-            Prepared::new(program.clone()).map_err(|e| format!("template {:?}: {e}", class.template.name));
         let index = class.class as usize;
         if job.classes.len() <= index {
             job.classes.resize_with(index + 1, || None);
         }
         job.classes[index] = Some(Arc::new(Class {
-            prepared,
+            body,
             rank: class.rank,
             args,
             context: Arc::clone(&job.context),
@@ -152,7 +166,7 @@ impl Shared {
 
     fn add_tasks(&mut self, batch: &Arc<Batch>, after: &mut After) {
         let orders = &batch.orders;
-        let (mut inputs, mut args, mut wanted, mut blob) = (0, 0, 0, 0);
+        let (mut inputs, mut args, mut wanted, mut blob, mut condemned) = (0, 0, 0, 0, 0);
         let mut last: Option<(u32, u32, Arc<Class>)> = None;
         for (index, id) in orders.compute.iter().enumerate() {
             let (job, number) = (id.job.0, orders.class[index]);
@@ -185,12 +199,17 @@ impl Shared {
                 args,
                 blob: NO_BLOB,
                 wanted: false,
+                failure: None,
             };
             inputs += count;
             args += task_args as u32;
             if orders.wanted.get(wanted) == Some(&task.index) {
                 task.wanted = true;
                 wanted += 1;
+            }
+            if orders.condemned.get(condemned) == Some(&task.index) {
+                task.failure = Some(failure(&batch.blobs[orders.failures[condemned] as usize]));
+                condemned += 1;
             }
             if orders.blob_tasks.get(blob) == Some(&task.index) {
                 task.blob = orders.blobs[blob];
@@ -372,7 +391,7 @@ impl Shared {
             }
         }
         if task.blob != NO_BLOB {
-            inputs.push(Value::Array(task.batch.blobs[task.blob as usize].clone()));
+            inputs.push(task.batch.blobs[task.blob as usize].clone());
         }
         Some(inputs)
     }
@@ -385,14 +404,17 @@ impl Shared {
         task.class.learn(nanos);
         match result {
             Ok(value) => {
-                let nbytes = value.held_bytes();
-                let small = (task.wanted && nbytes <= SMALL).then(|| value.clone());
+                let (nbytes, raised) = (value.held_bytes(), Trouble::of(&value).is_some());
+                let small = (task.wanted && nbytes <= self.small_bytes).then(|| value.clone());
                 if !self.keep(task.id, value, dropped) {
                     return;
                 }
                 if let Some(value) = small {
                     self.report.small.push(self.report.finished.len() as u32);
                     self.small.push(value);
+                }
+                if raised {
+                    self.report.raised.push(self.report.finished.len() as u32);
                 }
                 self.report.finished.push(task.id);
                 self.report.nbytes.push(nbytes as u64);
@@ -401,7 +423,7 @@ impl Shared {
             Err(error) if self.jobs.contains_key(&task.id.job.0) => {
                 let inputs = task
                     .input_ids()
-                    .filter_map(|t| Some(((t.job.0, t.local), describe(&self.get(t)?))))
+                    .filter_map(|t| Some(((t.job.0, t.local), self.get(t)?.describe())))
                     .collect();
                 self.fail(task.id, error, inputs);
             }
@@ -409,8 +431,9 @@ impl Shared {
         }
     }
 
-    fn fail(&mut self, task: TaskId, error: String, inputs: Vec<((u32, u32), String)>) {
-        self.report.failed.push(Failed { task: (task.job.0, task.local), error, inputs });
+    fn fail(&mut self, task: TaskId, trouble: impl Into<Trouble>, inputs: Vec<((u32, u32), String)>) {
+        let Trouble { error, cause } = trouble.into();
+        self.report.failed.push(Failed { task: (task.job.0, task.local), error, cause, inputs });
     }
 
     /// What is to be reported, which is then forgotten here.
@@ -421,6 +444,12 @@ impl Shared {
     /// How many tasks the next report names as finished; `None` when there is nothing to report.
     pub(super) fn pending(&self) -> Option<usize> {
         (!self.report.is_empty()).then(|| self.report.finished.len())
+    }
+
+    /// More or fewer threads wait inside their tasks.
+    pub(super) fn resize(&mut self, change: isize) {
+        self.extra = self.extra.saturating_add_signed(change);
+        self.report.threads = Some((self.threads + self.extra) as u32);
     }
 
     /// Tasks that could start.
@@ -448,10 +477,10 @@ impl Shared {
     }
 }
 
-/// What a value is, for people.
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Array(chunk) => format!("{} {:?}, {} bytes", chunk.dtype(), chunk.shape(), chunk.nbytes()),
-        Value::Tuple(values) => format!("({})", values.iter().map(describe).collect::<Vec<_>>().join("; ")),
+/// The failure that an order brought: words, unless it comes from this process.
+fn failure(blob: &Value) -> Value {
+    match blob.array().and_then(Chunk::as_bytes) {
+        Some(text) => Trouble::from(String::from_utf8_lossy(text).into_owned()).into(),
+        None => blob.clone(),
     }
 }

@@ -1,7 +1,8 @@
 //! A task as the worker has it: its body, made ready, and its columns in the orders that brought it.
 
 use crate::net::message::Orders;
-use dask_array::{Chunk, Context, Prepared, Value};
+use super::lane::{Call, Trouble};
+use dask_array::{Context, Prepared, Value};
 use dask_core::{JobId, TaskId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,16 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Batch {
     /// The columns.
     pub orders: Orders,
-    /// The payloads, as one-dimensional uint8 chunks.
-    pub blobs: Vec<Chunk>,
+    /// The payloads, as one-dimensional uint8 chunks, or what the host handed in when it is in this process.
+    pub blobs: Vec<Value>,
 }
 
 /// No blob came with the task.
 pub(super) const NO_BLOB: u32 = u32::MAX;
 
-/// A body, ready to run.
+/// What tasks of a class do, made ready.
+pub(super) enum Body {
+    Program(Prepared),
+    Call(Arc<dyn Call>),
+}
+
+/// A body and what its tasks share.
 pub(super) struct Class {
-    pub(super) prepared: Result<Prepared, String>,
+    pub(super) body: Result<Body, String>,
     pub(super) rank: i32,
     /// Arguments that each task has.
     pub(super) args: usize,
@@ -53,6 +60,8 @@ pub(super) struct Task {
     pub(super) blob: u32,
     /// A client wants its result.
     pub(super) wanted: bool,
+    /// It is not run: this is its result.
+    pub(super) failure: Option<Value>,
 }
 
 /// A task that a thread has taken, with everything that it needs.
@@ -64,21 +73,32 @@ pub(super) struct Taken {
 /// What became of a task.
 pub(super) struct Ran {
     pub(super) task: Task,
-    pub(super) result: Result<Value, String>,
+    pub(super) result: Result<Value, Trouble>,
     pub(super) nanos: u64,
 }
 
 impl Task {
-    /// Nanoseconds that it is expected to take; `None` when none of its class ran here yet.
+    /// Nanoseconds that it is expected to take; `None` when none of its class ran here yet. Calls may wait for each other, so
+    /// none stands behind another on one thread: what they take is never known.
     pub(super) fn expected(&self) -> Option<u64> {
+        if matches!(self.class.body, Ok(Body::Call(_))) {
+            return None;
+        }
         Some(self.class.nanos.load(Ordering::Relaxed)).filter(|n| *n > 0)
     }
 
-    pub(super) fn run(&self, inputs: Vec<Value>) -> Result<Value, dask_array::Error> {
+    /// Its result. A failure among its inputs is its own.
+    pub(super) fn run(&self, inputs: Vec<Value>) -> Result<Value, Trouble> {
+        if let Some(failure) = self.failure.as_ref().or_else(|| inputs.iter().find(|v| Trouble::of(v).is_some())) {
+            return Ok(failure.clone());
+        }
         let args = &self.batch.orders.args[self.args as usize..self.args as usize + self.class.args];
-        match &self.class.prepared {
-            Ok(prepared) => prepared.run(inputs, args, &self.class.context),
-            Err(error) => Err(dask_array::Error::Operand(error.clone())),
+        match &self.class.body {
+            Ok(Body::Program(prepared)) => {
+                prepared.run(inputs, args, &self.class.context).map_err(|e| Trouble::from(e.to_string()))
+            }
+            Ok(Body::Call(call)) => call.run(inputs),
+            Err(error) => Err(Trouble::from(error.clone())),
         }
     }
 

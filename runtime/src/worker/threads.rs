@@ -5,6 +5,7 @@
 //! that may take long.
 
 use super::engine::Engine;
+use super::lane::Trouble;
 use super::task::{Ran, Taken, Task};
 use dask_array::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,13 +20,23 @@ const REPORT_AT: usize = 512;
 
 pub(super) fn run(engine: &Engine) {
     let (mut taken, mut ran, mut dropped) = (vec![], vec![], vec![]);
+    // Values were dropped since the lane was told.
+    let mut freed = false;
     loop {
         let mut shared = engine.lock();
         ran.drain(..).for_each(|r| shared.ran(r, &mut dropped));
+        if shared.surplus > 0 && !shared.stop {
+            shared.surplus -= 1;
+            drop(shared);
+            engine.flush();
+            engine.settle();
+            return;
+        }
         shared.next(&mut taken);
         if taken.is_empty() && !shared.stop {
             if shared.pending().is_some() {
                 drop(shared);
+                freed |= !dropped.is_empty();
                 dropped.clear();
                 engine.flush();
                 engine.settle();
@@ -36,8 +47,13 @@ pub(super) fn run(engine: &Engine) {
                 if look(engine) {
                     continue;
                 }
+                if std::mem::take(&mut freed)
+                    && let Some(lane) = &engine.settings().lane
+                {
+                    lane.idle();
+                }
                 shared = engine.lock();
-                if shared.ready() == 0 && shared.pending().is_none() && !shared.stop {
+                if shared.ready() == 0 && shared.pending().is_none() && shared.surplus == 0 && !shared.stop {
                     shared = engine.sleep(shared);
                 }
             }
@@ -49,6 +65,7 @@ pub(super) fn run(engine: &Engine) {
         let pending = shared.pending();
         drop(shared);
         // Freeing large memory takes long, so it happens without the lock.
+        freed |= !dropped.is_empty();
         dropped.clear();
         if let Some(finished) = pending
             && !taken.is_empty()
@@ -87,11 +104,9 @@ fn look(engine: &Engine) -> bool {
     false
 }
 
-fn compute(task: &Task, inputs: Vec<Value>) -> Result<Value, String> {
-    match catch_unwind(AssertUnwindSafe(|| task.run(inputs))) {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(panic) => Err(format!("it panicked: {}", said(&*panic))),
-    }
+fn compute(task: &Task, inputs: Vec<Value>) -> Result<Value, Trouble> {
+    catch_unwind(AssertUnwindSafe(|| task.run(inputs)))
+        .unwrap_or_else(|panic| Err(Trouble::from(format!("it panicked: {}", said(&*panic)))))
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -60,6 +60,7 @@ fn every_array(op: &str, values: Vec<Value>) -> Result<Vec<Chunk>, Error> {
             Value::Tuple(parts) => {
                 Err(operand(op, format!("operand {i} is a tuple of {}; it takes arrays", parts.len())))
             }
+            Value::Foreign(x) => Err(operand(op, format!("operand {i} is {}; it takes arrays", x.describe()))),
         })
         .collect()
 }

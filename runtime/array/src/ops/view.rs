@@ -150,6 +150,7 @@ pub(super) fn item(at: u32, operands: Vec<Value>) -> Result<Value, Error> {
         Value::Array(x) => {
             Err(operand("item", format!("got an array of shape {:?}; it takes a tuple", x.shape())))
         }
+        Value::Foreign(x) => Err(operand("item", format!("got {}; it takes a tuple", x.describe()))),
     }
 }
 

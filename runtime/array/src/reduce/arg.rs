@@ -162,7 +162,7 @@ fn pair(value: &Value) -> Option<(Chunk, Chunk)> {
             }
             _ => None,
         },
-        Value::Array(_) => None,
+        Value::Array(_) | Value::Foreign(_) => None,
     }
 }
 

@@ -1,0 +1,14 @@
+"""Dask on a native engine: in this process, in worker processes, or on a cluster.
+
+>>> from dask_runtime import Client
+>>> import dask.array as da
+>>> with Client():
+...     x = da.ones((1000, 1000), chunks=100)
+...     print((x + x.T).sum().compute())
+2000000.0
+"""
+
+from dask_runtime.client import Client, get_client
+from dask_runtime.future import Future, as_completed, fire_and_forget, wait
+
+__all__ = ["Client", "Future", "as_completed", "fire_and_forget", "get_client", "wait"]

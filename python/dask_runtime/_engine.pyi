@@ -1,0 +1,40 @@
+"""The engine, written in Rust."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+def memory_limit() -> int:
+    """Bytes that this process may use: of its control group or the machine."""
+
+def register(
+    *, task: type, task_ref: type, graph_node: type, alias: type, data_node: type, list: type, ndarray: type
+) -> None:
+    """Hands in the types that are recognised in graphs."""
+
+@final
+class Engine:
+    """Scheduler and compute threads in this process."""
+
+    def __init__(self, threads: int, memory_limit: int) -> None: ...
+    @property
+    def threads(self) -> int: ...
+    def get(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Any]: ...
+    def start(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Any]: ...
+
+@final
+class Handle:
+    """A result that the engine keeps for as long as this lives."""
+
+    @property
+    def status(self) -> str: ...
+    def value(self) -> Any: ...
+    def exception(self) -> BaseException | None: ...
+    def cancel(self) -> None: ...
+
+@final
+class Watch:
+    """Says which of some results are there, as they come."""
+
+    def __init__(self, handles: Sequence[Handle]) -> None: ...
+    def add(self, handle: Handle, number: int) -> None: ...
+    def wait(self, count: int, timeout: float | None = None) -> list[int]: ...

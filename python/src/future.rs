@@ -1,0 +1,218 @@
+//! Results that stay with the engine, and waiting for them.
+
+use crate::engine::Inner;
+use crate::value;
+use crate::wait::{lock, wait};
+use dask_array::Value;
+use dask_core::{JobId, TaskId};
+use dask_plan::plan::External;
+use dask_runtime::scheduler::JobEvent;
+use dask_runtime::worker::Trouble;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// A job whose results are kept.
+pub(crate) struct Kept {
+    inner: Arc<Inner>,
+    number: u32,
+    name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    done: HashMap<u32, Status>,
+    /// The job's end, when it failed or was cancelled as a whole.
+    failed: Option<Trouble>,
+    cancelled: bool,
+    watches: HashMap<u32, Vec<(Arc<Watched>, usize)>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Status {
+    Finished,
+    Error,
+}
+
+/// What a watch has seen.
+#[derive(Default)]
+struct Watched {
+    done: Mutex<Seen>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Numbers of results that are there, and were not asked for yet.
+    fresh: Vec<usize>,
+    /// How many must be there to ring.
+    wanted: usize,
+}
+
+impl Watched {
+    fn add(&self, number: usize) {
+        let mut seen = lock(&self.done);
+        seen.fresh.push(number);
+        if seen.fresh.len() >= seen.wanted {
+            self.bell.notify_all();
+        }
+    }
+}
+
+impl Kept {
+    pub(crate) fn new(inner: &Arc<Inner>, number: u32, name: String) -> Arc<Kept> {
+        Arc::new(Kept { inner: Arc::clone(inner), number, name, state: Mutex::default() })
+    }
+
+    /// Takes in what the scheduler tells; never waits for the interpreter.
+    pub(crate) fn hear(&self, event: &JobEvent) {
+        let mut state = lock(&self.state);
+        match event {
+            JobEvent::Kept { task, failed, .. } => {
+                state.done.insert(*task, if *failed { Status::Error } else { Status::Finished });
+                let watches = state.watches.remove(task).unwrap_or_default();
+                drop(state);
+                watches.into_iter().for_each(|(watched, number)| watched.add(number));
+            }
+            JobEvent::Failed { error, cause, .. } => {
+                state.failed = Some(Trouble { error: error.clone(), cause: cause.clone() });
+                let watches = std::mem::take(&mut state.watches);
+                drop(state);
+                watches.into_values().flatten().for_each(|(watched, number)| watched.add(number));
+            }
+            _ => {}
+        }
+    }
+
+    fn status(&self, task: u32) -> &'static str {
+        let state = lock(&self.state);
+        match (state.done.get(&task), &state.failed) {
+            (Some(Status::Finished), _) => "finished",
+            (Some(Status::Error), _) => "error",
+            (None, Some(_)) if state.cancelled => "cancelled",
+            (None, Some(_)) => "error",
+            (None, None) => "pending",
+        }
+    }
+
+    fn watch(&self, task: u32, watched: &Arc<Watched>, number: usize) {
+        let mut state = lock(&self.state);
+        if state.done.contains_key(&task) || state.failed.is_some() {
+            drop(state);
+            watched.add(number);
+        } else {
+            state.watches.entry(task).or_default().push((Arc::clone(watched), number));
+        }
+    }
+}
+
+/// A result that the engine keeps for as long as this lives.
+#[pyclass(frozen, module = "dask_runtime._engine")]
+pub(crate) struct Handle {
+    kept: Arc<Kept>,
+    task: u32,
+}
+
+impl Handle {
+    pub(crate) fn new(kept: &Arc<Kept>, task: u32) -> Handle {
+        Handle { kept: Arc::clone(kept), task }
+    }
+
+    pub(crate) fn external(&self) -> External {
+        External { job: self.kept.name.clone(), task: self.task }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.kept.inner.release(self.kept.number, self.task);
+    }
+}
+
+#[pymethods]
+impl Handle {
+    /// "pending", "finished", "error" or "cancelled".
+    #[getter]
+    fn status(&self) -> &'static str {
+        self.kept.status(self.task)
+    }
+
+    /// The value, which must be there: a copy where the engine's own could be changed by its receiver.
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.fetch(py)? {
+            Ok(value) => value::fresh(py, &value),
+            Err(trouble) => Err(value::error(py, &trouble)),
+        }
+    }
+
+    /// The exception, if the task raised one.
+    fn exception(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self.fetch(py)? {
+            Ok(_) => Ok(None),
+            Err(trouble) => Ok(Some(value::error(py, &trouble).into_value(py).into_any())),
+        }
+    }
+
+    /// Gives the whole submission up that this belongs to.
+    fn cancel(&self, py: Python<'_>) {
+        lock(&self.kept.state).cancelled = true;
+        let (inner, number) = (&self.kept.inner, self.kept.number);
+        py.detach(|| inner.hub().with(|state| state.end(number, false, "it was cancelled".into())));
+    }
+}
+
+impl Handle {
+    fn fetch(&self, py: Python<'_>) -> PyResult<Result<Value, Trouble>> {
+        if let Some(trouble) = lock(&self.kept.state).failed.clone() {
+            return Ok(Err(trouble));
+        }
+        let id = TaskId { job: JobId(self.kept.number), local: self.task };
+        let value = py.detach(|| self.kept.inner.engine().get(id));
+        match value {
+            Some(value) => Ok(match Trouble::of(&value) {
+                Some(trouble) => Err(trouble.clone()),
+                None => Ok(value),
+            }),
+            None => Err(PyRuntimeError::new_err("the result is not there (yet)")),
+        }
+    }
+}
+
+/// Says which of some results are there, as they come.
+#[pyclass(frozen, module = "dask_runtime._engine")]
+pub(crate) struct Watch {
+    watched: Arc<Watched>,
+}
+
+#[pymethods]
+impl Watch {
+    #[new]
+    fn new(handles: Vec<PyRef<'_, Handle>>) -> Watch {
+        let watched = Arc::new(Watched::default());
+        lock(&watched.done).wanted = usize::MAX;
+        for (number, handle) in handles.iter().enumerate() {
+            handle.kept.watch(handle.task, &watched, number);
+        }
+        Watch { watched }
+    }
+
+    /// Watches one more, under a number of the caller's.
+    fn add(&self, handle: PyRef<'_, Handle>, number: usize) {
+        handle.kept.watch(handle.task, &self.watched, number);
+    }
+
+    /// Waits until `count` have come that were not returned before; returns their numbers. Fewer when `timeout` seconds are
+    /// over, or when the count is there already.
+    #[pyo3(signature = (count, timeout = None))]
+    fn wait(&self, py: Python<'_>, count: usize, timeout: Option<f64>) -> PyResult<Vec<usize>> {
+        lock(&self.watched.done).wanted = count;
+        let timeout = timeout.map(|t| Duration::try_from_secs_f64(t.max(0.0)).unwrap_or(Duration::MAX / 4));
+        let seen = wait(py, &self.watched.done, &self.watched.bell, timeout, |seen| {
+            (seen.fresh.len() >= count).then(|| std::mem::take(&mut seen.fresh))
+        })?;
+        Ok(seen.unwrap_or_else(|| std::mem::take(&mut lock(&self.watched.done).fresh)))
+    }
+}

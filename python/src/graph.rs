@@ -1,0 +1,385 @@
+//! Dask's graphs as plans: one visit in Rust of the dict that Dask hands over.
+
+use crate::call::{self, Argument, Function, Live, Node, Spec};
+use dask_array::Value;
+use dask_plan::columns::u32s;
+use dask_plan::order::{Graph, order};
+use dask_plan::plan::{Block, Body, EXTERNAL, External, Output, Part, Python as Call, Sink, TaskKind, Template, VERSION};
+use dask_plan::{DType, plan};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What stands at a key of the graph.
+enum Entry<'py> {
+    /// The same as another key.
+    Alias(Bound<'py, PyAny>),
+    /// Data.
+    Data(Py<PyAny>),
+    /// A task that has no number yet.
+    Task(Bound<'py, PyAny>),
+    /// A task that has one.
+    Numbered(u32),
+}
+
+/// A plan whose calls live in this process.
+pub(crate) struct Built {
+    pub(crate) part: Part,
+    pub(crate) live: Vec<Value>,
+    /// What each requested key is.
+    pub(crate) results: Vec<Requested>,
+}
+
+/// What a requested key is.
+#[derive(Clone)]
+pub(crate) enum Requested {
+    /// A task of the plan.
+    Task(u32),
+    /// Known already.
+    Data(Arc<Py<PyAny>>),
+    /// A result of another job.
+    External(External),
+}
+
+/// Results of other jobs by their keys.
+pub(crate) type Known<'a> = dyn Fn(&Bound<'_, PyAny>) -> PyResult<Option<External>> + 'a;
+
+struct Builder<'a, 'py> {
+    dsk: &'a Bound<'py, PyDict>,
+    /// Key → task number.
+    numbers: Bound<'py, PyDict>,
+    known: &'a Known<'a>,
+    specs: Vec<Option<Spec>>,
+    keys: Vec<Bound<'py, PyAny>>,
+    starts: Vec<u32>,
+    inputs: Vec<u32>,
+    external: Vec<External>,
+    external_numbers: HashMap<(String, u32), u32>,
+}
+
+/// The plan of a graph: the tasks that `keys` need, in static order. With `keep`, results stay with the engine, and a task that
+/// raises fails alone.
+///
+/// # Errors
+/// When a key is missing, the graph has a cycle, or a node is malformed.
+pub(crate) fn build<'py>(
+    dsk: &Bound<'py, PyDict>,
+    keys: &[Bound<'py, PyAny>],
+    keep: bool,
+    known: &Known<'_>,
+) -> PyResult<Built> {
+    let py = dsk.py();
+    let mut builder = Builder {
+        dsk,
+        numbers: PyDict::new(py),
+        known,
+        specs: vec![],
+        keys: vec![],
+        starts: vec![0],
+        inputs: vec![],
+        external: vec![],
+        external_numbers: HashMap::new(),
+    };
+    let mut roots = vec![];
+    let mut requested = vec![];
+    for key in keys {
+        let found = builder.find(key)?;
+        if let Requested::Task(number) = found {
+            roots.push(number);
+        }
+        requested.push(found);
+    }
+    builder.finish(requested, roots, keep)
+}
+
+impl<'py> Builder<'_, 'py> {
+    /// What a key is, once everything that it needs has its number.
+    fn find(&mut self, key: &Bound<'py, PyAny>) -> PyResult<Requested> {
+        // A depth-first visit with a stack of its own, since graphs are deeper than the machine's. A task is numbered when
+        // all that it refers to is.
+        let mut stack: Vec<(Bound<'py, PyAny>, bool)> = vec![(key.clone(), false)];
+        while let Some((key, expanded)) = stack.pop() {
+            match self.entry(&key)? {
+                Some(Entry::Alias(target)) => {
+                    if self.visiting(&key)? {
+                        continue;
+                    }
+                    stack.push((target, false));
+                }
+                Some(Entry::Task(task)) if expanded => self.add(&key, &task)?,
+                Some(Entry::Task(task)) => {
+                    if self.visiting(&key)? {
+                        let text = format!("the graph has a cycle through the key {}", key.repr()?);
+                        return Err(PyRuntimeError::new_err(text));
+                    }
+                    stack.push((key, true));
+                    // The last pushed is visited first.
+                    for dependency in task.getattr("dependencies")?.try_iter()? {
+                        stack.push((dependency?, false));
+                    }
+                }
+                Some(Entry::Data(_) | Entry::Numbered(_)) | None => {}
+            }
+        }
+        self.resolve(key)
+    }
+
+    /// Marks a key as begun; whether it was before.
+    fn visiting(&mut self, key: &Bound<'py, PyAny>) -> PyResult<bool> {
+        if self.numbers.contains(key)? {
+            return Ok(true);
+        }
+        self.numbers.set_item(key, key.py().None())?;
+        Ok(false)
+    }
+
+    /// What stands at a key. `None` where it is not in the graph.
+    fn entry(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Entry<'py>>> {
+        if let Some(number) = self.numbers.get_item(key)?
+            && !number.is_none()
+        {
+            return Ok(Some(Entry::Numbered(number.extract()?)));
+        }
+        let Some(object) = self.dsk.get_item(key)? else { return Ok(None) };
+        Ok(Some(match call::node(&object)? {
+            Node::Reference(target) => Entry::Alias(target),
+            Node::Data(value) => Entry::Data(value.unbind()),
+            Node::Call(task) => Entry::Task(task),
+            Node::Literal => Entry::Data(object.unbind()),
+        }))
+    }
+
+    fn resolve(&self, key: &Bound<'py, PyAny>) -> PyResult<Requested> {
+        let mut key = key.clone();
+        for _ in 0..=self.dsk.len() {
+            match self.entry(&key)? {
+                Some(Entry::Numbered(number)) => return Ok(Requested::Task(number)),
+                Some(Entry::Data(value)) => return Ok(Requested::Data(Arc::new(value))),
+                Some(Entry::Alias(target)) => key = target,
+                Some(Entry::Task(_)) => break,
+                None => {
+                    return match (self.known)(&key)? {
+                        Some(external) => Ok(Requested::External(external)),
+                        None => Err(PyKeyError::new_err(format!(
+                            "key {} is neither in the graph nor a result that this client keeps",
+                            key.repr()?
+                        ))),
+                    };
+                }
+            }
+        }
+        Err(PyRuntimeError::new_err(format!("the graph has a cycle through the key {}", key.repr()?)))
+    }
+
+    /// Numbers a task whose dependencies all have numbers.
+    fn add(&mut self, key: &Bound<'py, PyAny>, task: &Bound<'py, PyAny>) -> PyResult<()> {
+        let first = self.inputs.len();
+        let mut mine: Vec<u32> = vec![];
+        let mut found: Vec<(u32, usize)> = vec![];
+        let spec = {
+            let this = &mut *self;
+            call::spec(task, &mut |key| {
+                let number = match this.resolve(key)? {
+                    Requested::Task(number) => number,
+                    Requested::Data(value) => return Ok(Argument::Literal(value.clone_ref(key.py()))),
+                    Requested::External(external) => this.external(external),
+                };
+                if let Some((_, at)) = found.iter().find(|(n, _)| *n == number) {
+                    return Ok(Argument::Input(*at));
+                }
+                found.push((number, mine.len()));
+                mine.push(number);
+                Ok(Argument::Input(mine.len() - 1))
+            })?
+        };
+        debug_assert_eq!(first, self.inputs.len());
+        self.inputs.extend(mine);
+        self.starts.push(self.inputs.len() as u32);
+        let number = self.specs.len() as u32;
+        self.numbers.set_item(key, number)?;
+        self.specs.push(Some(spec));
+        self.keys.push(key.clone());
+        Ok(())
+    }
+
+    fn external(&mut self, external: External) -> u32 {
+        let next = self.external.len() as u32;
+        let number = *self.external_numbers.entry((external.job.clone(), external.task)).or_insert(next);
+        if number == next {
+            self.external.push(external);
+        }
+        EXTERNAL | number
+    }
+
+    fn finish(mut self, requested: Vec<Requested>, roots: Vec<u32>, keep: bool) -> PyResult<Built> {
+        let (starts, within) = self.internal();
+        let sorted = order(Graph { starts: &starts, inputs: &within }, |_| 0, roots.iter().copied());
+        let mut place = vec![u32::MAX; self.specs.len()];
+        sorted.iter().enumerate().for_each(|(at, t)| place[*t as usize] = at as u32);
+        let mut names = Names::default();
+        let mut templates: Vec<Template> = vec![];
+        let mut kinds: Vec<TaskKind> = vec![];
+        let mut kind_of: HashMap<(u32, u32, u32), u32> = HashMap::new();
+        let mut block = Block { count: sorted.len() as u32, ..Block::default() };
+        let (mut kind, mut index, mut inputs, mut blobs) = (vec![], vec![], vec![], vec![]);
+        let mut live = Vec::with_capacity(sorted.len());
+        let mut template_of: HashMap<(u32, u32), u32> = HashMap::new();
+        for (at, &t) in sorted.iter().enumerate() {
+            let t = t as usize;
+            let mine = &self.inputs[self.starts[t] as usize..self.starts[t + 1] as usize];
+            let (name, ndim) = names.key(&self.keys[t], &mut index)?;
+            let count = mine.len() as u32;
+            let prefix = names.prefix(name);
+            let template = *template_of.entry((prefix, count)).or_insert_with(|| {
+                templates.push(Template {
+                    name: names.prefixes[prefix as usize].clone(),
+                    body: Body::Python(Call { inputs: count + 1, call: vec![], tolerant: keep }),
+                    nbytes: 0,
+                    scratch: 0,
+                });
+                templates.len() as u32 - 1
+            });
+            let number = *kind_of.entry((template, name, ndim)).or_insert_with(|| {
+                kinds.push(TaskKind { template, name, ndim });
+                kinds.len() as u32 - 1
+            });
+            kind.push(number);
+            inputs.extend(mine.iter().map(|&i| if i & EXTERNAL == 0 { place[i as usize] } else { i }));
+            blobs.push(at as u32);
+            let spec = self.specs[t].take().unwrap_or(Spec {
+                function: Function::Identity,
+                arguments: vec![],
+                keywords: vec![],
+            });
+            live.push(Value::Foreign(Arc::new(Live(spec))));
+        }
+        if let [one] = kinds[..] {
+            (block.template, block.name, block.ndim) = (one.template, one.name, one.ndim);
+        } else {
+            block.kinds = kinds;
+            block.kind = u32s(kind);
+        }
+        block.index = u32s(index);
+        block.inputs = u32s(inputs);
+        block.blobs = u32s(blobs);
+        let results: Vec<Requested> = requested
+            .into_iter()
+            .map(|r| match r {
+                Requested::Task(t) => Requested::Task(place[t as usize]),
+                other => other,
+            })
+            .collect();
+        let mut tasks: Vec<u32> =
+            results.iter().filter_map(|r| if let Requested::Task(t) = r { Some(*t) } else { None }).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        let output = Output {
+            name: "result".into(),
+            to: if keep { Sink::Keep } else { Sink::Json { path: None } },
+            dtype: DType::UInt8,
+            chunks: vec![],
+            tasks: u32s(tasks.iter().copied()),
+        };
+        let part = Part {
+            version: VERSION,
+            names: names.names,
+            templates,
+            external: self.external,
+            blocks: if sorted.is_empty() { vec![] } else { vec![block] },
+            outputs: if tasks.is_empty() { vec![] } else { vec![output] },
+            last: true,
+            ..plan::Part::default()
+        };
+        Ok(Built { part, live, results })
+    }
+
+    /// The inputs that are tasks of this graph.
+    fn internal(&self) -> (Vec<u32>, Vec<u32>) {
+        if self.external.is_empty() {
+            return (self.starts.clone(), self.inputs.clone());
+        }
+        let (mut starts, mut inputs) = (vec![0], vec![]);
+        for t in self.starts.windows(2) {
+            inputs.extend(self.inputs[t[0] as usize..t[1] as usize].iter().filter(|&&i| i & EXTERNAL == 0));
+            starts.push(inputs.len() as u32);
+        }
+        (starts, inputs)
+    }
+}
+
+/// Key names, interned, and what Dask shows of them.
+#[derive(Default)]
+pub(crate) struct Names {
+    names: Vec<String>,
+    numbers: HashMap<String, u32>,
+    prefixes: Vec<String>,
+    prefix_numbers: HashMap<String, u32>,
+    /// The prefix of each name.
+    of: Vec<u32>,
+}
+
+impl Names {
+    /// The name of a key, and how many indices were added to `index`: a tuple of a string and small numbers has them, any
+    /// other key is its own text.
+    fn key(&mut self, key: &Bound<'_, PyAny>, index: &mut Vec<u32>) -> PyResult<(u32, u32)> {
+        if let Ok(text) = key.cast::<PyString>() {
+            return Ok((self.intern(&text.to_string_lossy()), 0));
+        }
+        let before = index.len();
+        if let Ok(tuple) = key.cast::<PyTuple>()
+            && let Ok(name) = tuple.get_borrowed_item(0)
+            && let Ok(name) = name.cast::<PyString>()
+        {
+            let rest: Option<Vec<u32>> = tuple.iter().skip(1).map(|i| i.extract().ok()).collect();
+            if let Some(rest) = rest {
+                index.extend(rest);
+                return Ok((self.intern(&name.to_string_lossy()), (index.len() - before) as u32));
+            }
+        }
+        let text = key.repr()?.to_string_lossy().into_owned();
+        Ok((self.intern(&text), 0))
+    }
+
+    fn intern(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(name.into());
+        self.numbers.insert(name.into(), number);
+        let prefix = split(name);
+        let prefix_number = match self.prefix_numbers.get(prefix) {
+            Some(number) => *number,
+            None => {
+                self.prefixes.push(prefix.into());
+                self.prefix_numbers.insert(prefix.into(), self.prefixes.len() as u32 - 1);
+                self.prefixes.len() as u32 - 1
+            }
+        };
+        self.of.push(prefix_number);
+        number
+    }
+
+    fn prefix(&self, name: u32) -> u32 {
+        self.of[name as usize]
+    }
+}
+
+/// A key's name without its token: `sum-aggregate` of `sum-aggregate-5b1e…`, as Dask's `key_split` has it.
+fn split(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((prefix, token))
+            if !prefix.is_empty()
+                && (token.len() >= 8 && token.bytes().all(|b| b.is_ascii_hexdigit()) || is_number(token)) =>
+        {
+            split(prefix)
+        }
+        _ => name,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}

@@ -1,0 +1,27 @@
+//! The engine as the extension module `dask_runtime._engine`.
+//!
+//! **Lock order:** the engine's locks are never waited for while this thread holds the interpreter, and the interpreter is never
+//! waited for under a lock of the engine. Dropping a value without the interpreter is fine: PyO3 puts it off.
+
+mod call;
+mod engine;
+mod future;
+mod graph;
+mod names;
+mod value;
+mod wait;
+
+use pyo3::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[pymodule]
+mod _engine {
+    #[pymodule_export]
+    use crate::engine::{Engine, memory_limit};
+    #[pymodule_export]
+    use crate::future::{Handle, Watch};
+    #[pymodule_export]
+    use crate::names::register;
+}

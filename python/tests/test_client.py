@@ -1,0 +1,204 @@
+"""The client in one process: collections, functions, futures, and what goes wrong."""
+
+import os
+import signal
+import threading
+import time
+from operator import add
+
+import dask
+import dask.array as da
+import dask.bag as db
+import numpy as np
+import pytest
+from dask.delayed import delayed
+
+from dask_runtime import Client, as_completed, fire_and_forget, get_client, wait
+
+
+@pytest.fixture
+def client():
+    with Client(threads_per_worker=2) as client:
+        yield client
+
+
+def inc(x):
+    return x + 1
+
+
+def test_collections_run_on_the_engine_while_the_client_is_open(client):
+    x = da.random.default_rng(1).random((200, 200), chunks=50)
+    y = (x + x.T).sum()
+    expected = y.compute(scheduler="sync")
+    assert y.compute() == expected
+    assert db.from_sequence(range(100), npartitions=7).map(inc).sum().compute() == 5050
+    assert delayed(add)(delayed(inc)(1), 2).compute() == 4
+    assert dask.config.get("scheduler") is client
+    client.close()
+    assert dask.config.get("scheduler", None) is not client
+
+
+def test_get_takes_nested_keys_and_data(client):
+    dsk = {"a": 1, "b": (inc, "a"), "c": ["a", "b"], ("d", 0): (add, "a", "b"), "e": "b"}
+    assert client.get(dsk, "b") == 2
+    assert client.get(dsk, [["a", "b"], [("d", 0)], "c", "e"]) == [[1, 2], [3], [1, 2], 2]
+
+
+def test_a_graph_deeper_than_the_stack(client):
+    dsk = {("x", i): (inc, ("x", i - 1) if i else 0) for i in range(50_000)}
+    assert client.get(dsk, ("x", 49_999)) == 50_000
+
+
+def test_cycles_and_missing_keys_are_named(client):
+    with pytest.raises(RuntimeError, match="cycle through the key '[ab]'"):
+        client.get({"a": (inc, "b"), "b": (inc, "a")}, "a")
+    with pytest.raises(KeyError, match="nowhere"):
+        client.get({"a": 1}, "nowhere")
+
+
+def test_an_exception_comes_back_as_itself(client):
+    class Odd(Exception):
+        pass
+
+    def fail(x):
+        raise Odd(x)
+
+    with pytest.raises(Odd, match="7") as raised:
+        delayed(fail)(7).compute()
+    assert any(entry.name == "fail" for entry in raised.traceback)
+    future = client.submit(fail, 3)
+    after = client.submit(inc, future)
+    with pytest.raises(Odd):
+        after.result()
+    assert (future.status, after.status) == ("error", "error")
+    assert isinstance(after.exception(), Odd)
+
+
+def test_one_future_that_fails_leaves_the_others_alone(client):
+    futures = client.map(lambda x: 1 / x, [1, 0, 2])
+    wait(futures)
+    assert [f.status for f in futures] == ["finished", "error", "finished"]
+    assert client.gather(futures, errors="skip") == [1.0, 0.5]
+    with pytest.raises(ZeroDivisionError):
+        client.gather(futures)
+
+
+def test_futures(client):
+    a = client.submit(inc, 1)
+    assert a.result() == 2
+    assert client.submit(inc, 1) is a
+    assert client.submit(add, a, 10).result() == 12
+    assert client.submit(sum, [a, a, 3]).result() == 7
+    assert client.submit(lambda *, of: of, of={"a": a}).result() == {"a": 2}
+    assert client.gather({"x": a, "y": [a, 5]}) == {"x": 2, "y": [2, 5]}
+    many = client.map(add, range(1000), range(1000))
+    assert client.gather(many) == [2 * i for i in range(1000)]
+    assert sorted(f.result() for f in as_completed(many[:10])) == list(range(0, 20, 2))
+    done = threading.Event()
+    client.submit(inc, 5).add_done_callback(lambda f: done.set())
+    assert done.wait(5)
+
+
+def test_results_that_nobody_refers_to_are_let_go(client):
+    class Counted:
+        alive = 0
+
+        def __init__(self):
+            Counted.alive += 1
+
+        def __del__(self):
+            Counted.alive -= 1
+
+    future = client.submit(lambda: Counted(), pure=False)
+    again = client.submit(lambda c: c.alive, future, pure=False)
+    assert again.result() == 1
+    del future, again
+    until = time.monotonic() + 5
+    while Counted.alive and time.monotonic() < until:
+        time.sleep(0.01)
+    assert Counted.alive == 0
+
+
+def test_persisted_collections_keep_their_data(client):
+    x = client.persist(da.ones((10, 10), chunks=5))
+    assert (x + 1).sum().compute() == 200
+    (y,) = dask.persist(x * 2)
+    block = y.compute()
+    block[:] = 0
+    assert y.sum().compute() == 200
+    assert dask.compute(x.sum(), y.sum()) == (100, 200)
+
+
+def test_tasks_may_compute(client):
+    def nested(n):
+        return da.ones(10, chunks=1).sum().compute() + get_client().submit(inc, n).result()
+
+    # More of them than threads, all waiting at once.
+    assert client.gather(client.map(nested, range(8))) == [10 + n + 1 for n in range(8)]
+
+
+def test_several_clients(client):
+    with Client(threads_per_worker=1, set_as_default=False) as other:
+        assert client.gather(client.map(inc, range(5))) == other.gather(other.map(inc, range(5)))
+
+
+def test_wait_gives_up_in_time(client):
+    slow = client.submit(time.sleep, 30)
+    with pytest.raises(TimeoutError):
+        wait(slow, timeout=0.05)
+    with pytest.raises(TimeoutError):
+        slow.result(timeout=0.05)
+    first = wait([slow, client.submit(inc, 1)], return_when="FIRST_COMPLETED", timeout=5)
+    assert len(first.done) == 1
+
+
+def test_cancelled_futures_say_so(client):
+    future = client.submit(time.sleep, 0.2)
+    future.cancel()
+    assert future.status == "cancelled" and future.cancelled()
+    with pytest.raises(Exception, match="cancelled"):
+        future.result()
+
+
+def test_forgotten_futures_are_computed(client):
+    ran = threading.Event()
+    fire_and_forget(client.submit(ran.set))
+    assert ran.wait(5)
+
+
+def test_interrupt_gives_the_prompt_back(client):
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        dask.compute(*[delayed(time.sleep)(0.5) for _ in range(20)])
+    assert client.submit(inc, 1).result() == 2
+
+
+def test_a_closed_client_and_a_forked_child_are_told(client):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            client.get({"a": (inc, 1)}, "a")
+        except RuntimeError as error:
+            os.write(write, str(error).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert b"forked" in os.read(read, 1000)
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.submit(inc, 1)
+
+
+def test_callbacks_of_dask(client, capsys):
+    from dask.diagnostics import ProgressBar
+
+    with ProgressBar():
+        da.ones(10, chunks=1).sum().compute()
+    assert "100% Completed" in capsys.readouterr().out
+
+
+def test_results_can_be_edited(client):
+    x = np.zeros(5)
+    y = (da.from_array(x, chunks=5) + 1).compute()
+    y[:] = 7
+    assert x.sum() == 0
