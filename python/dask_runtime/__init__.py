@@ -8,7 +8,7 @@
 2000000.0
 """
 
-from dask_runtime.client import Client, get_client
+from dask_runtime.client import Client, get, get_client
 from dask_runtime.future import Future, as_completed, fire_and_forget, wait
 
-__all__ = ["Client", "Future", "as_completed", "fire_and_forget", "get_client", "wait"]
+__all__ = ["Client", "Future", "as_completed", "fire_and_forget", "get", "get_client", "wait"]

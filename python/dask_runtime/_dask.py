@@ -14,6 +14,8 @@ from dask._task_spec import (
     List,
     Task,
     TaskRef,
+    _execute_subgraph,
+    _identity_cast,
     convert_legacy_graph,
     parse_input,
 )
@@ -53,6 +55,8 @@ _engine.register(
     data_node=DataNode,
     list=List,
     ndarray=np.ndarray,
+    subgraph=_execute_subgraph,
+    cast=_identity_cast,
 )
 
 

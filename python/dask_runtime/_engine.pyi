@@ -7,7 +7,16 @@ def memory_limit() -> int:
     """Bytes that this process may use: of its control group or the machine."""
 
 def register(
-    *, task: type, task_ref: type, graph_node: type, alias: type, data_node: type, list: type, ndarray: type
+    *,
+    task: type,
+    task_ref: type,
+    graph_node: type,
+    alias: type,
+    data_node: type,
+    list: type,
+    ndarray: type,
+    subgraph: Any,
+    cast: Any,
 ) -> None:
     """Hands in the types that are recognised in graphs."""
 

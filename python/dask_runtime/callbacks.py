@@ -44,7 +44,7 @@ def with_callbacks(
         return result
 
     def wrapped(key: Any, node: Any) -> Any:
-        if isinstance(node, (_dask.DataNode, _dask.Alias)):
+        if isinstance(node, _dask.DataNode):
             return node
         dependencies = tuple(node.dependencies)
         references = (_dask.TaskRef(d) for d in dependencies)

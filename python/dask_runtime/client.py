@@ -12,7 +12,7 @@ from dask_runtime import _dask, _engine
 from dask_runtime.callbacks import with_callbacks
 from dask_runtime.future import Callbacks, Future, wait
 
-__all__ = ["Client", "get_client"]
+__all__ = ["Client", "get", "get_client"]
 
 _clients: list[weakref.ref[Client]] = []
 
@@ -73,6 +73,7 @@ class Client:
     ) -> None:
         threads = threads_per_worker or len(os.sched_getaffinity(0))
         self._engine: _engine.Engine | None = _engine.Engine(threads, _bytes(memory_limit))
+        self._pid = os.getpid()
         self.id = f"Client-{uuid.uuid4()}"
         self._known = _Known()
         self._done_callbacks: Callbacks | None = None
@@ -114,6 +115,10 @@ class Client:
         if self._engine is None:
             raise RuntimeError("this client is closed; make another by dask_runtime.Client()")
         return self._engine
+
+    def _is_here(self) -> bool:
+        """Whether the engine runs, and in this process."""
+        return self._engine is not None and self._pid == os.getpid()
 
     def _callbacks(self) -> Callbacks:
         if self._done_callbacks is None:
@@ -191,10 +196,6 @@ class Client:
             else:
                 new.append(key)
         if new:
-            # What is data already becomes a task that returns it, so that it is a future like the others.
-            for key in new:
-                if isinstance(graph.get(key), _dask.DataNode):
-                    graph[key] = _dask.Task(key, _same, graph[key])
             for key, handle in zip(new, self._open().start(graph, new, self._known), strict=True):
                 futures[key] = self._known.futures[key] = Future(key, self, handle)
         return futures
@@ -301,6 +302,24 @@ class Client:
         """Returns when there are that many workers; in this process there is one."""
         if n_workers > 1:
             raise TimeoutError(f"{n_workers} workers are wanted, and a client in its own process has one")
+
+
+_default: Client | None = None
+
+
+def get(dsk: Any, keys: Any, **kwargs: Any) -> Any:
+    """A Dask scheduler function, without a client: ``x.compute(scheduler=dask_runtime.get)``.
+
+    As Dask's own, it runs in this process and returns tuples for lists of keys.
+    """
+    global _default
+    if _default is None or not _default._is_here():
+        _default = Client(set_as_default=False)
+    return _tuples(_default.get(dsk, keys, **kwargs), keys)
+
+
+def _tuples(values: Any, keys: Any) -> Any:
+    return tuple(map(_tuples, values, keys)) if isinstance(keys, list) else values
 
 
 def _same(value: Any) -> Any:

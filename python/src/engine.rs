@@ -191,14 +191,14 @@ impl Engine {
             .collect()
     }
 
-    /// Starts computing `keys` of a graph and returns at once: a handle for each, or the value of a key that is data.
+    /// Starts computing `keys` of a graph and returns at once, with a handle for each.
     fn start<'py>(
         &self,
         py: Python<'py>,
         dsk: &Bound<'py, PyDict>,
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    ) -> PyResult<Vec<Handle>> {
         self.check_process()?;
         let built = graph::build(dsk, &keys, true, &|key| find(known, key))?;
         let inner = &self.inner;
@@ -218,16 +218,11 @@ impl Engine {
                 Ok(kept)
             })
             .map_err(PyRuntimeError::new_err)?;
-        built
-            .results
-            .iter()
-            .zip(&keys)
-            .map(|(requested, key)| match requested {
-                Requested::Task(task) => Ok(Bound::new(py, Handle::new(&kept, *task))?.into_any()),
-                Requested::Data(object) => Ok(object.bind(py).clone()),
-                Requested::External(_) => known.get_item(key),
-            })
-            .collect()
+        let task = |requested: &Requested| match requested {
+            Requested::Task(task) => Ok(Handle::new(&kept, *task)),
+            _ => Err(PyRuntimeError::new_err("a kept result that is no task")),
+        };
+        built.results.iter().map(task).collect()
     }
 
     /// Tasks that run at a time.

@@ -1,6 +1,7 @@
 //! Dask's graphs as plans: one visit in Rust of the dict that Dask hands over.
 
-use crate::call::{self, Argument, Function, Live, Node, Spec};
+use crate::call::Live;
+use crate::spec::{self, Argument, Node, Spec};
 use dask_array::Value;
 use dask_plan::columns::u32s;
 use dask_plan::order::{Graph, order};
@@ -85,7 +86,10 @@ pub(crate) fn build<'py>(
     let mut roots = vec![];
     let mut requested = vec![];
     for key in keys {
-        let found = builder.find(key)?;
+        let mut found = builder.find(key)?;
+        if keep {
+            found = builder.task(key, found)?;
+        }
         if let Requested::Task(number) = found {
             roots.push(number);
         }
@@ -143,7 +147,7 @@ impl<'py> Builder<'_, 'py> {
             return Ok(Some(Entry::Numbered(number.extract()?)));
         }
         let Some(object) = self.dsk.get_item(key)? else { return Ok(None) };
-        Ok(Some(match call::node(&object)? {
+        Ok(Some(match spec::node(&object)? {
             Node::Reference(target) => Entry::Alias(target),
             Node::Data(value) => Entry::Data(value.unbind()),
             Node::Call(task) => Entry::Task(task),
@@ -173,14 +177,32 @@ impl<'py> Builder<'_, 'py> {
         Err(PyRuntimeError::new_err(format!("the graph has a cycle through the key {}", key.repr()?)))
     }
 
+    /// What is no task becomes one that yields it, so that its result is kept like the others.
+    fn task(&mut self, key: &Bound<'py, PyAny>, found: Requested) -> PyResult<Requested> {
+        let (argument, input) = match found {
+            Requested::Task(_) => return Ok(found),
+            Requested::Data(value) => (Argument::Literal(value.clone_ref(key.py())), None),
+            Requested::External(external) => (Argument::Input(0), Some(self.external(external))),
+        };
+        Ok(Requested::Task(self.push(key, Spec::identity(argument), input)))
+    }
+
+    /// Numbers a task.
+    fn push(&mut self, key: &Bound<'py, PyAny>, spec: Spec, inputs: impl IntoIterator<Item = u32>) -> u32 {
+        self.inputs.extend(inputs);
+        self.starts.push(self.inputs.len() as u32);
+        self.specs.push(Some(spec));
+        self.keys.push(key.clone());
+        self.specs.len() as u32 - 1
+    }
+
     /// Numbers a task whose dependencies all have numbers.
     fn add(&mut self, key: &Bound<'py, PyAny>, task: &Bound<'py, PyAny>) -> PyResult<()> {
-        let first = self.inputs.len();
         let mut mine: Vec<u32> = vec![];
         let mut found: Vec<(u32, usize)> = vec![];
         let spec = {
             let this = &mut *self;
-            call::spec(task, &mut |key| {
+            spec::compile(task, &mut |key| {
                 let number = match this.resolve(key)? {
                     Requested::Task(number) => number,
                     Requested::Data(value) => return Ok(Argument::Literal(value.clone_ref(key.py()))),
@@ -194,14 +216,8 @@ impl<'py> Builder<'_, 'py> {
                 Ok(Argument::Input(mine.len() - 1))
             })?
         };
-        debug_assert_eq!(first, self.inputs.len());
-        self.inputs.extend(mine);
-        self.starts.push(self.inputs.len() as u32);
-        let number = self.specs.len() as u32;
-        self.numbers.set_item(key, number)?;
-        self.specs.push(Some(spec));
-        self.keys.push(key.clone());
-        Ok(())
+        let number = self.push(key, spec, mine);
+        self.numbers.set_item(key, number)
     }
 
     fn external(&mut self, external: External) -> u32 {
@@ -248,12 +264,7 @@ impl<'py> Builder<'_, 'py> {
             kind.push(number);
             inputs.extend(mine.iter().map(|&i| if i & EXTERNAL == 0 { place[i as usize] } else { i }));
             blobs.push(at as u32);
-            let spec = self.specs[t].take().unwrap_or(Spec {
-                function: Function::Identity,
-                arguments: vec![],
-                keywords: vec![],
-            });
-            live.push(Value::Foreign(Arc::new(Live(spec))));
+            live.extend(self.specs[t].take().map(|spec| Value::Foreign(Arc::new(Live(spec)))));
         }
         if let [one] = kinds[..] {
             (block.template, block.name, block.ndim) = (one.template, one.name, one.ndim);

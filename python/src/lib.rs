@@ -8,6 +8,7 @@ mod engine;
 mod future;
 mod graph;
 mod names;
+mod spec;
 mod value;
 mod wait;
 

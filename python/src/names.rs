@@ -13,13 +13,17 @@ pub(crate) struct Names {
     pub(crate) data_node: Py<PyType>,
     pub(crate) list: Py<PyType>,
     pub(crate) ndarray: Py<PyType>,
+    /// `_execute_subgraph`
+    pub(crate) subgraph: Py<PyAny>,
+    /// `_identity_cast`
+    pub(crate) cast: Py<PyAny>,
 }
 
 static NAMES: PyOnceLock<Names> = PyOnceLock::new();
 
 /// Hands in the types that are recognised; called once, when the package is imported.
 #[pyfunction]
-#[pyo3(signature = (*, task, task_ref, graph_node, alias, data_node, list, ndarray))]
+#[pyo3(signature = (*, task, task_ref, graph_node, alias, data_node, list, ndarray, subgraph, cast))]
 #[allow(clippy::too_many_arguments, reason = "they are named where it is called")]
 pub(crate) fn register(
     py: Python<'_>,
@@ -30,8 +34,10 @@ pub(crate) fn register(
     data_node: Py<PyType>,
     list: Py<PyType>,
     ndarray: Py<PyType>,
+    subgraph: Py<PyAny>,
+    cast: Py<PyAny>,
 ) {
-    let _ = NAMES.set(py, Names { task, task_ref, graph_node, alias, data_node, list, ndarray });
+    let _ = NAMES.set(py, Names { task, task_ref, graph_node, alias, data_node, list, ndarray, subgraph, cast });
 }
 
 /// # Errors
