@@ -8,7 +8,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 export CACHE
 
-.PHONY: help build dist run test test-rust test-python e2e lint fmt deny licenses bench bench-operator schema crds doc packages images cluster cluster-down clean
+.PHONY: help build dist develop run test test-rust test-python test-dask e2e lint fmt deny licenses bench bench-operator schema crds doc packages images cluster cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -25,19 +25,27 @@ dist: ## Build the static binaries for this machine's architecture, as images ho
 	    strip -o dist/$$arch/$$program $(TARGET)/release/$$program
 	done
 
+develop: ## Build the Python package's extension where its sources are, for tests
+	cargo build --release --locked -p dask-runtime-python
+	cp --remove-destination $(TARGET)/release/lib_engine.so python/dask_runtime/_engine.abi3.so
+
 run: ## Compute the main example
 	cargo run --release --locked --bin dask-runtime -- run manifests/samples/transpose-sum.yaml
 
-test: test-rust test-python e2e ## Run every test; makes the Python environment and the Kubernetes that some need
+test: test-rust test-python test-dask e2e ## Run every test; makes the Python environment and the Kubernetes that some need
 
 test-rust: ## Run the tests written in Rust, but for the scenarios on Kubernetes
 	DASK_RUNTIME_TEST_PYTHON=$$(scripts/venv) cargo test --workspace --exclude e2e --locked
 
-test-python: ## Compare the binary with numpy, Dask and zarr-python
+test-python: develop ## Compare the binary with numpy, Dask and zarr-python; test the Python package
 	python=$$(scripts/venv)
 	# As the tests in Rust are built, so that nothing is compiled twice.
 	cargo test --workspace --exclude e2e --locked --no-run
 	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
+	PYTHONPATH=python $$python -m pytest -q python/tests --ignore python/tests/suites
+
+test-dask: develop ## Run Dask's own test suites on the engine
+	$$(scripts/venv) python/tests/suites/run.py
 
 e2e: images ## Run the scenarios on Kubernetes, on a cluster that is brought up if it is not; SCENARIO=name runs one
 	cargo build --locked -p dask-operator --bin dask-operator
@@ -46,15 +54,16 @@ e2e: images ## Run the scenarios on Kubernetes, on a cluster that is brought up 
 lint: ## Formatting, clippy, style of Python, shell scripts, workflows and the Helm chart
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	$$(scripts/venv) -m ruff check runtime scripts
-	$$(scripts/venv) -m ruff format --check runtime scripts
+	$$(scripts/venv) -m ruff check python runtime scripts
+	$$(scripts/venv) -m ruff format --check python runtime scripts
+	cd python && $$(../scripts/venv) -m mypy && cd ..
 	$$(dirname $$(scripts/venv))/shellcheck -x -P SCRIPTDIR $$(git grep -lE '^#!/usr/bin/env bash')
 	$$(scripts/go-tool github.com/rhysd/actionlint/cmd/actionlint v1.7.12)/actionlint
 	$$(e2e/cluster/cluster path helm) lint --strict --quiet charts/dask-operator
 
 fmt: ## Format the sources
 	cargo fmt --all
-	$$(scripts/venv) -m ruff format runtime scripts
+	$$(scripts/venv) -m ruff format python runtime scripts
 
 deny: ## Licences, sources and bans of the dependencies (offline)
 	$$(scripts/cargo-tool cargo-deny 0.20.2)/cargo-deny --offline check --hide-inclusion-graph licenses bans sources

@@ -60,11 +60,89 @@ _engine.register(
 )
 
 
+def _recognised() -> dict[Any, str]:
+    """Functions that native programs may stand for, and the names that the engine has for them.
+
+    They are recognised by identity. A name that this version of Dask does not have is left out: it runs as Python.
+    """
+    import functools
+    import operator
+
+    import toolz  # type: ignore[import-untyped]
+    from dask.array import chunk, core, random, routines
+
+    found: dict[Any, str] = {functools.partial: "partial", toolz.functoolz.Compose: "compose"}
+    for name in _UNARY:
+        found[getattr(np, name)] = f"unary {name}"
+    for name in _BINARY:
+        found[getattr(np, name)] = f"binary {name}"
+    for name, function in _OPERATORS.items():
+        found[getattr(operator, name)] = function
+    for name in ("sum", "prod", "min", "max", "any", "all"):
+        found[getattr(np, name)] = f"reduce {name}"
+    found |= {np.where: "where", np.transpose: "transpose"}
+    soft = {
+        (chunk, "getitem"): "getitem",
+        (chunk, "astype"): "astype",
+        (core, "_concatenate2"): "concatenate",
+        (core, "concatenate_shaped"): "concatenate_shaped",
+        (core, "finalize"): "assemble",
+        (core, "concatenate3"): "assemble",
+        (core, "_enforce_dtype"): "enforce_dtype",
+        (random, "_apply_random_func"): "random",
+        (routines, "_matmul"): "matmul",
+        (routines, "_chunk_sum"): "chunk_sum",
+    }
+    for (module, name), function in soft.items():
+        if hasattr(module, name):
+            found[getattr(module, name)] = function
+    return found
+
+
+# fmt: off
+_UNARY = [
+    "negative", "positive", "absolute", "invert", "logical_not", "sign", "rint", "floor", "ceil", "trunc", "sqrt",
+    "square", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos",
+    "arctan", "sinh", "cosh", "tanh", "isnan", "isinf", "isfinite", "conjugate", "deg2rad", "rad2deg",
+]
+_BINARY = [
+    "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "power", "maximum", "minimum", "fmax",
+    "fmin", "arctan2", "hypot", "copysign", "bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or",
+    "logical_xor", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
+]
+# fmt: on
+_OPERATORS = {
+    "add": "binary add",
+    "sub": "binary subtract",
+    "mul": "binary multiply",
+    "truediv": "binary divide",
+    "floordiv": "binary floor_divide",
+    "mod": "binary remainder",
+    "pow": "binary power",
+    "and_": "binary bitwise_and",
+    "or_": "binary bitwise_or",
+    "xor": "binary bitwise_xor",
+    "eq": "binary equal",
+    "ne": "binary not_equal",
+    "lt": "binary less",
+    "le": "binary less_equal",
+    "gt": "binary greater",
+    "ge": "binary greater_equal",
+    "neg": "unary negative",
+    "pos": "unary positive",
+    "abs": "unary absolute",
+    "invert": "unary invert",
+    "getitem": "getitem",
+}
+_engine.recognise(_recognised())
+
+
 def graph_of(dsk: Any) -> dict[Any, Any]:
     """The nodes of whatever Dask hands to a scheduler, by their keys."""
     if hasattr(dsk, "__dask_graph__"):
         dsk = dsk.__dask_graph__()
-    return convert_legacy_graph(dsk)
+    graph: dict[Any, Any] = convert_legacy_graph(dsk)
+    return graph
 
 
 def finalized(collections: list[Any], optimize_graph: bool) -> Any:

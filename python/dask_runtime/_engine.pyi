@@ -20,6 +20,9 @@ def register(
 ) -> None:
     """Hands in the types that are recognised in graphs."""
 
+def recognise(functions: dict[Any, str]) -> None:
+    """Hands in the functions that native programs may stand for."""
+
 @final
 class Engine:
     """Scheduler and compute threads in this process."""

@@ -13,9 +13,7 @@ __all__ = ["with_callbacks"]
 
 
 @contextmanager
-def with_callbacks(
-    dsk: Any, graph: dict[Any, Any], callbacks: Any, keys: list[Any]
-) -> Iterator[dict[Any, Any]]:
+def with_callbacks(dsk: Any, graph: dict[Any, Any], callbacks: Any, keys: list[Any]) -> Iterator[dict[Any, Any]]:
     """A graph whose tasks tell ``callbacks`` when they start and end; start and finish are told around it."""
     state: dict[str, Any] = {
         "waiting": {k for k, v in graph.items() if not isinstance(v, _dask.DataNode)},

@@ -24,6 +24,7 @@ def get_client() -> Client:
     ------
     ValueError
         When there is none.
+
     """
     for reference in reversed(_clients):
         client = reference()
@@ -43,7 +44,7 @@ class _Known:
         return future is not None and future._handle is not None
 
     def __getitem__(self, key: Any) -> _engine.Handle:
-        return self.futures[key]._handle
+        return self.futures[key]._held()
 
 
 class Client:
@@ -56,10 +57,11 @@ class Client:
     threads_per_worker
         Tasks that run at a time; by default as many as this process may use cores.
     memory_limit
-        Bytes that the process may use, as a number or as ``"4 GiB"``; 0 for no limit, ``"auto"`` for what the machine or its
-        control group has.
+        Bytes that the process may use, as a number or as ``"4 GiB"``; 0 for no limit, ``"auto"`` for what the machine
+        or its control group has.
     set_as_default
         Whether ``compute`` and ``persist`` of Dask use this client while it is open.
+
     """
 
     asynchronous = False
@@ -83,11 +85,11 @@ class Client:
             self._config = _dask.config.set(settings)
         _clients.append(weakref.ref(self))
 
-    # --- life ---------------------------------------------------------------------------------------------------------------
+    # --- life -----------------------------------------------------------------------------------------------------
 
     @property
     def status(self) -> str:
-        """"running" or "closed"."""
+        """Either "running" or "closed"."""
         return "closed" if self._engine is None else "running"
 
     def close(self, timeout: Any = None) -> None:
@@ -125,7 +127,7 @@ class Client:
             self._done_callbacks = Callbacks()
         return self._done_callbacks
 
-    # --- collections --------------------------------------------------------------------------------------------------------
+    # --- collections ----------------------------------------------------------------------------------------------
 
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
         """Computes keys of a graph: a Dask scheduler function.
@@ -158,7 +160,10 @@ class Client:
         return results[0] if single else results
 
     def compute(self, collections: Any, sync: bool = False, optimize_graph: bool = True, **kwargs: Any) -> Any:
-        """Starts computing collections: a future for each, or with ``sync`` the values. What is no collection is returned."""
+        """Starts computing collections: a future for each, or with ``sync`` the values.
+
+        What is no collection is returned as it is.
+        """
         single = not isinstance(collections, (tuple, list, set, frozenset))
         many = [collections] if single else list(collections)
         ours = [c for c in many if _dask.is_dask_collection(c)]
@@ -200,11 +205,9 @@ class Client:
                 futures[key] = self._known.futures[key] = Future(key, self, handle)
         return futures
 
-    # --- functions and futures ------------------------------------------------------------------------------------------------
+    # --- functions and futures ------------------------------------------------------------------------------------
 
-    def submit(
-        self, func: Callable[..., Any], *args: Any, key: Any = None, pure: bool = True, **kwargs: Any
-    ) -> Future:
+    def submit(self, func: Callable[..., Any], *args: Any, key: Any = None, pure: bool = True, **kwargs: Any) -> Future:
         """Calls a function on the engine. Futures among its arguments are replaced by their values.
 
         With ``pure``, the same call again is the same future.
@@ -213,7 +216,7 @@ class Client:
             raise TypeError(f"First input to submit must be a callable function, got {type(func).__name__}")
         if key is None:
             key = f"{_dask.funcname(func)}-{_token(func, args, kwargs, pure)}"
-        keywords = {name: _dask.parse_input(value) for name, value in kwargs.items()}
+        keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}
         task = _dask.Task(key, func, *(_dask.parse_input(a) for a in args), **keywords)
         return self._start({key: task}, [key])[key]
 
@@ -237,7 +240,7 @@ class Client:
         else:
             name = key or _dask.funcname(func)
             keys = [f"{name}-{_token(func, row, kwargs, pure)}" for row in rows]
-        keywords = {name: _dask.parse_input(value) for name, value in kwargs.items()}
+        keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}
         graph = {
             k: _dask.Task(k, func, *(_dask.parse_input(a) for a in row), **keywords)
             for k, row in zip(keys, rows, strict=True)
@@ -267,13 +270,8 @@ class Client:
             return self._start(named, list(named))
         many = isinstance(data, (list, tuple, set, frozenset, range))
         items = list(data) if many else [data]
-        graph = {}
-        for item in items:
-            key = f"{type(item).__name__}-{_dask.tokenize(item) if hash else uuid.uuid4().hex}"
-            graph[key] = _dask.Task(key, _same, _dask.DataNode(None, item))
-        keys = list(graph) if hash is False else [
-            f"{type(item).__name__}-{_dask.tokenize(item)}" for item in items
-        ]
+        keys = [f"{type(i).__name__}-{_dask.tokenize(i) if hash else uuid.uuid4().hex}" for i in items]
+        graph = {k: _dask.Task(k, _same, _dask.DataNode(None, i)) for k, i in zip(keys, items, strict=True)}
         futures = self._start(graph, list(graph))
         result = [futures[k] for k in keys]
         if not many:
@@ -378,4 +376,3 @@ def _bytes(limit: int | float | str) -> int:
 
         return int(parse_bytes(limit))
     return int(limit)
-

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Future", "as_completed", "fire_and_forget", "wait"]
 
-TimeoutError = TimeoutError
 CancelledError = concurrent.futures.CancelledError
 
 
@@ -32,15 +31,16 @@ class Future(_dask.TaskRef):
     def __init__(self, key: Any, client: Client, handle: _engine.Handle) -> None:
         super().__init__(key)
         self._client = client
-        self._handle = handle
+        self._handle: _engine.Handle | None = handle
 
     @property
     def client(self) -> Client:
+        """Whose it is."""
         return self._client
 
     @property
     def status(self) -> str:
-        """"pending", "finished", "error", "cancelled" or "lost" (released)."""
+        """One of "pending", "finished", "error", "cancelled" and "lost" (released)."""
         return "lost" if self._handle is None else self._handle.status
 
     def done(self) -> bool:
@@ -62,14 +62,13 @@ class Future(_dask.TaskRef):
             When it was cancelled.
         Exception
             What the task raised.
+
         """
-        self._wait(timeout)
-        return self._handle.value()
+        return self._wait(timeout).value()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the task raised, or None; waits as :meth:`result` does."""
-        self._wait(timeout)
-        return self._handle.exception()
+        return self._wait(timeout).exception()
 
     def traceback(self, timeout: float | None = None) -> Any:
         """Where the task raised, or None; waits as :meth:`result` does."""
@@ -89,13 +88,18 @@ class Future(_dask.TaskRef):
         """Calls ``call(self)`` in another thread once it is done."""
         self._client._callbacks().add(self, call)
 
-    def _wait(self, timeout: float | None) -> None:
+    def _held(self) -> _engine.Handle:
         if self._handle is None:
             raise CancelledError(f"{self.key!r} was released")
-        if self._handle.status == "pending" and not _engine.Watch([self._handle]).wait(1, timeout):
+        return self._handle
+
+    def _wait(self, timeout: float | None) -> _engine.Handle:
+        handle = self._held()
+        if handle.status == "pending" and not _engine.Watch([handle]).wait(1, timeout):
             raise TimeoutError(f"{self.key!r} is not there after {timeout} s")
-        if self._handle.status == "cancelled":
+        if handle.status == "cancelled":
             raise CancelledError(f"{self.key!r} was cancelled")
+        return handle
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -124,6 +128,7 @@ def wait(
     ------
     TimeoutError
         When they are not after ``timeout`` seconds.
+
     """
     if isinstance(fs, Future):
         fs = [fs]
@@ -174,7 +179,7 @@ class as_completed:
                 if not isinstance(future, Future):
                     raise TypeError(f"Input must be a future, got {type(future).__name__}")
                 self._futures[self._next] = future
-                self._watch.add(future._handle, self._next)
+                self._watch.add(future._held(), self._next)
                 self._next += 1
 
     def count(self) -> int:
@@ -257,7 +262,7 @@ class Callbacks:
     def add(self, future: Future, call: Callable[[Future], Any]) -> None:
         with self._lock:
             self._calls[self._next] = (future, call)
-            self._watch.add(future._handle, self._next)
+            self._watch.add(future._held(), self._next)
             self._next += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="dask-runtime-callbacks", daemon=True)

@@ -1,5 +1,6 @@
 //! Python calls on compute threads.
 
+use crate::native::Native;
 use crate::spec::Spec;
 use crate::value::{self, Object};
 use dask_array::{Chunk, Foreign, Value};
@@ -11,11 +12,21 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A call as the blob of its task, in the process that made it.
-pub(crate) struct Live(pub(crate) Spec);
+pub(crate) struct Live {
+    pub(crate) spec: Spec,
+    pub(crate) native: Option<LiveNative>,
+}
+
+/// How a call may run without Python.
+pub(crate) struct LiveNative {
+    pub(crate) native: Arc<Native>,
+    pub(crate) literals: Vec<Chunk>,
+    pub(crate) numbers: Vec<i64>,
+}
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a call of {} steps", self.0.steps.len())
+        write!(f, "a call of {} steps", self.spec.steps.len())
     }
 }
 
@@ -85,7 +96,14 @@ impl Call for LiveCall {
             Some(Value::Foreign(foreign)) => foreign.any().downcast_ref::<Live>(),
             _ => None,
         };
-        let Some(Live(spec)) = live else { return Err(Trouble::from("a task without its call".to_string())) };
+        let Some(Live { spec, native }) = live else {
+            return Err(Trouble::from("a task without its call".to_string()));
+        };
+        if let Some(LiveNative { native, literals, numbers }) = native
+            && let Some(value) = native.run(&inputs, literals, numbers)
+        {
+            return Ok(value);
+        }
         Python::attach(|py| {
             let objects = inputs.iter().map(|v| value::object(py, v)).collect::<PyResult<Vec<_>>>();
             let result = objects.and_then(|objects| spec.run(py, objects));

@@ -1,6 +1,8 @@
 //! Dask's graphs as plans: one visit in Rust of the dict that Dask hands over.
 
-use crate::call::Live;
+use crate::call::{Live, LiveNative};
+use crate::native::Native;
+use crate::recipe::{self, Recipe};
 use crate::spec::{self, Argument, Node, Spec};
 use dask_array::Value;
 use dask_plan::columns::u32s;
@@ -234,6 +236,8 @@ impl<'py> Builder<'_, 'py> {
         let sorted = order(Graph { starts: &starts, inputs: &within }, |_| 0, roots.iter().copied());
         let mut place = vec![u32::MAX; self.specs.len()];
         sorted.iter().enumerate().for_each(|(at, t)| place[*t as usize] = at as u32);
+        let py = self.dsk.py();
+        let mut recipes: HashMap<Recipe, Arc<Native>> = HashMap::new();
         let mut names = Names::default();
         let mut templates: Vec<Template> = vec![];
         let mut kinds: Vec<TaskKind> = vec![];
@@ -264,7 +268,14 @@ impl<'py> Builder<'_, 'py> {
             kind.push(number);
             inputs.extend(mine.iter().map(|&i| if i & EXTERNAL == 0 { place[i as usize] } else { i }));
             blobs.push(at as u32);
-            live.extend(self.specs[t].take().map(|spec| Value::Foreign(Arc::new(Live(spec)))));
+            if let Some(spec) = self.specs[t].take() {
+                let native = recipe::lower(py, &spec, mine.len()).map(|lowered| {
+                    let recipe::Lowered { recipe, literals, numbers } = lowered;
+                    let native = recipes.entry(recipe).or_insert_with_key(|r| Arc::new(Native::new(r.clone())));
+                    LiveNative { native: Arc::clone(native), literals, numbers }
+                });
+                live.push(Value::Foreign(Arc::new(Live { spec, native })));
+            }
         }
         if let [one] = kinds[..] {
             (block.template, block.name, block.ndim) = (one.template, one.name, one.ndim);

@@ -8,6 +8,8 @@ mod engine;
 mod future;
 mod graph;
 mod names;
+mod native;
+mod recipe;
 mod spec;
 mod value;
 mod wait;
@@ -25,4 +27,6 @@ mod _engine {
     use crate::future::{Handle, Watch};
     #[pymodule_export]
     use crate::names::register;
+    #[pymodule_export]
+    use crate::recipe::recognise;
 }

@@ -1,14 +1,16 @@
 //! Values that are Python objects, and chunks as numpy arrays.
 
 use crate::names::names;
-use dask_array::{Chunk, Foreign, Value, with_dtype};
-use numpy::{PyArray, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use dask_array::buffer::Buffer;
+use dask_array::{Chunk, DType, Foreign, Value, with_dtype};
+use numpy::{PyArray, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use dask_runtime::worker::Trouble;
 use pyo3::exceptions::PyRuntimeError;
 use std::any::Any;
 use std::fmt;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// A live Python object.
@@ -66,8 +68,68 @@ impl Object {
     }
 
     fn new(object: &Bound<'_, PyAny>) -> Object {
-        Object { nbytes: sizeof(object), object: object.clone().unbind(), chunk: None }
+        Object { nbytes: sizeof(object), object: object.clone().unbind(), chunk: chunk(object) }
     }
+}
+
+/// A plain numpy array of a native dtype as a chunk over the same memory, which it keeps alive.
+pub(crate) fn chunk(object: &Bound<'_, PyAny>) -> Option<Chunk> {
+    let py = object.py();
+    if !object.get_type().is(names(py).ok()?.ndarray.bind(py)) {
+        return None;
+    }
+    let array = object.cast::<PyUntypedArray>().ok()?;
+    let dtype = dtype(array.dtype().as_any())?;
+    let (shape, strides) = (array.shape(), array.strides());
+    // The span of the elements, from the lowest address to the highest.
+    let (mut low, mut high) = (0isize, 0isize);
+    if shape.contains(&0) {
+        return None;
+    }
+    for (&n, &stride) in shape.iter().zip(strides) {
+        let reach = (n as isize - 1) * stride;
+        if reach < 0 { low += reach } else { high += reach }
+    }
+    // SAFETY: the array is alive while its object is held.
+    #[allow(unsafe_code)]
+    let data = unsafe { (*array.as_array_ptr()).fields.data.cast::<u8>() };
+    let start = NonNull::new(data.wrapping_offset(low))?;
+    let len = (high - low) as usize + dtype.itemsize();
+    let owner = Box::new(Owner { _object: object.clone().unbind() });
+    // SAFETY: these are the array's own bytes, which `owner` keeps alive. That nobody writes to them while the engine holds
+    // them is Dask's contract: a task's result is not changed once it is returned.
+    #[allow(unsafe_code)]
+    let buffer = unsafe { Buffer::foreign(start, len, owner) };
+    Chunk::from_parts(dtype, shape.into(), strides.into(), -low as usize, Arc::new(buffer))
+}
+
+/// Keeps a numpy array alive for a chunk.
+struct Owner {
+    _object: Py<PyAny>,
+}
+
+/// A numpy dtype as the engine's, when it is a native one in the machine's byte order.
+pub(crate) fn dtype(object: &Bound<'_, PyAny>) -> Option<DType> {
+    let descr = object.cast::<PyArrayDescr>().ok()?;
+    if !descr.is_native_byteorder()? && descr.itemsize() > 1 {
+        return None;
+    }
+    Some(match (descr.kind(), descr.itemsize()) {
+        (b'b', 1) => DType::Bool,
+        (b'i', 1) => DType::Int8,
+        (b'i', 2) => DType::Int16,
+        (b'i', 4) => DType::Int32,
+        (b'i', 8) => DType::Int64,
+        (b'u', 1) => DType::UInt8,
+        (b'u', 2) => DType::UInt16,
+        (b'u', 4) => DType::UInt32,
+        (b'u', 8) => DType::UInt64,
+        (b'f', 4) => DType::Float32,
+        (b'f', 8) => DType::Float64,
+        (b'c', 8) => DType::Complex64,
+        (b'c', 16) => DType::Complex128,
+        _ => return None,
+    })
 }
 
 /// Bytes that an object keeps alive: what containers and arrays say of themselves, without walking through them.
@@ -138,6 +200,7 @@ fn array<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
         // SAFETY: the memory lives as long as `owner`, which the array keeps.
         #[allow(unsafe_code)]
         let array = unsafe { PyArray::borrow_from_array(&view, owner) };
-        Ok(array.into_any())
+        // Native operators yield no array without axes where numpy would not yield a scalar.
+        if chunk.ndim() == 0 { array.get_item(PyTuple::empty(py)) } else { Ok(array.into_any()) }
     })
 }

@@ -12,7 +12,6 @@ import dask.bag as db
 import numpy as np
 import pytest
 from dask.delayed import delayed
-
 from dask_runtime import Client, as_completed, fire_and_forget, get_client, wait
 
 

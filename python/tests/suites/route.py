@@ -10,7 +10,6 @@ import os
 import dask
 import dask.base
 import dask.local
-
 import dask_runtime
 
 
@@ -19,5 +18,4 @@ def pytest_configure(config):
     get = dask.local.get_sync if os.environ.get("ROUTE") == "sync" else dask_runtime.get
     for name in list(dask.base.named_schedulers):
         dask.base.named_schedulers[name] = get
-    settings = {"scheduler": get, "dataframe.shuffle.method": "tasks", "array.rechunk.method": "tasks"}
-    dask.config.set(settings)
+    dask.config.set(scheduler=get)
