@@ -23,6 +23,9 @@ def register(
 def recognise(functions: dict[Any, str]) -> None:
     """Hands in the functions that native programs may stand for."""
 
+def gather(handles: Sequence[Handle]) -> list[Any]:
+    """The values of results, once all of them are there; raises what the first that failed raised."""
+
 @final
 class Engine:
     """Scheduler and compute threads in this process."""
@@ -31,7 +34,10 @@ class Engine:
     @property
     def threads(self) -> int: ...
     def get(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Any]: ...
-    def start(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Any]: ...
+    def start(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Handle]: ...
+    def map(
+        self, function: Any, columns: list[Any], name: str, token: str, known: dict[Any, Any]
+    ) -> list[tuple[str, Handle | None]] | None: ...
 
 @final
 class Handle:

@@ -46,6 +46,11 @@ class _Known:
     def __getitem__(self, key: Any) -> _engine.Handle:
         return self.futures[key]._held()
 
+    def keep(self, key: Any, future: Future) -> Future:
+        """Notes a future, which it returns."""
+        self.futures[key] = future
+        return future
+
 
 class Client:
     """Runs Dask's collections and functions on the engine.
@@ -232,7 +237,14 @@ class Client:
         """Calls a function with the items of each iterable in turn; a list of futures."""
         if not callable(func):
             raise TypeError(f"First input to map must be a callable function, got {type(func).__name__}")
-        rows = list(zip(*iterables, strict=False))
+        columns = [list(items) for items in iterables]
+        if pure and key is None and not kwargs and columns:
+            name = _dask.funcname(func)
+            known = dict(self._known.futures)
+            started = self._open().map(func, columns, name, _token(func, (), {}, True), known)
+            if started is not None:
+                return [known[k] if h is None else self._known.keep(k, Future(k, self, h)) for k, h in started]
+        rows = list(zip(*columns, strict=False))
         if isinstance(key, list):
             keys = list(key)
             if len(keys) != len(rows):
@@ -257,6 +269,8 @@ class Client:
             raise ValueError(f"errors is {errors!r}; use 'raise' or 'skip'")
         if isinstance(futures, Iterator):
             return (self.gather(future, errors) for future in futures)
+        if type(futures) is list and errors == "raise" and all(isinstance(f, Future) for f in futures):
+            return _engine.gather([f._held() for f in futures])
         found: list[Future] = []
         _find(futures, found)
         if found:

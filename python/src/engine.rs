@@ -7,7 +7,7 @@ use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::Value;
 use dask_core::TaskId;
-use dask_plan::plan::External;
+use dask_plan::plan::{External, Part};
 use dask_runtime::embedded::{self, Embedded};
 use dask_runtime::scheduler::{Hub, JobEvent, Opened};
 use dask_runtime::worker::{Engine as Worker, Trouble};
@@ -201,28 +201,30 @@ impl Engine {
     ) -> PyResult<Vec<Handle>> {
         self.check_process()?;
         let built = graph::build(dsk, &keys, true, &|key| find(known, key))?;
-        let inner = &self.inner;
-        let (part, live) = (built.part, built.live);
-        let kept = py
-            .detach(|| -> Result<Arc<Kept>, String> {
-                inner.let_go();
-                let name = inner.name();
-                let job = inner.open(&name)?;
-                let kept = Kept::new(inner, job, name);
-                let told = Arc::downgrade(&kept);
-                inner.hub().with(|state| {
-                    let hear = move |event: &JobEvent| told.upgrade().map(|kept| kept.hear(event)).is_some();
-                    state.subscribe(job, Box::new(hear));
-                    state.add_live(job, part, live);
-                });
-                Ok(kept)
-            })
-            .map_err(PyRuntimeError::new_err)?;
+        let kept = self.keep(py, built.part, built.live)?;
         let task = |requested: &Requested| match requested {
             Requested::Task(task) => Ok(Handle::new(&kept, *task)),
             _ => Err(PyRuntimeError::new_err("a kept result that is no task")),
         };
         built.results.iter().map(task).collect()
+    }
+
+    /// Starts calls of one function with the items of `columns` in turn; returns keys and handles, none for keys that are in
+    /// `known`. `token` says all that the calls share. `None` when an argument is no plain number, string, bytes or None.
+    fn map<'py>(
+        &self,
+        py: Python<'py>,
+        function: Bound<'py, PyAny>,
+        columns: Vec<Vec<Bound<'py, PyAny>>>,
+        name: &str,
+        token: &str,
+        known: &Bound<'py, PyDict>,
+    ) -> PyResult<Option<Vec<(String, Option<Handle>)>>> {
+        self.check_process()?;
+        let Some(mapped) = crate::map::tasks(&function, &columns, name, token, known)? else { return Ok(None) };
+        let kept = self.keep(py, mapped.part, mapped.live)?;
+        let handle = |task: Option<u32>| task.map(|task| Handle::new(&kept, task));
+        Ok(Some(mapped.rows.into_iter().map(|(key, task)| (key, handle(task))).collect()))
     }
 
     /// Tasks that run at a time.
@@ -233,6 +235,25 @@ impl Engine {
 }
 
 impl Engine {
+    /// Starts a job whose results are kept.
+    fn keep(&self, py: Python<'_>, part: Part, live: Vec<Value>) -> PyResult<Arc<Kept>> {
+        let inner = &self.inner;
+        py.detach(|| -> Result<Arc<Kept>, String> {
+            inner.let_go();
+            let name = inner.name();
+            let job = inner.open(&name)?;
+            let kept = Kept::new(inner, job, name);
+            let told = Arc::downgrade(&kept);
+            inner.hub().with(|state| {
+                let hear = move |event: &JobEvent| told.upgrade().map(|kept| kept.hear(event)).is_some();
+                state.subscribe(job, Box::new(hear));
+                state.add_live(job, part, live);
+            });
+            Ok(kept)
+        })
+        .map_err(PyRuntimeError::new_err)
+    }
+
     fn external<'py>(&self, py: Python<'py>, external: &External) -> PyResult<Bound<'py, PyAny>> {
         let job = self.inner.hub().with(|state| state.job_number(&external.job));
         let value = job.and_then(|job| {

@@ -29,6 +29,8 @@ struct State {
     failed: Option<Trouble>,
     cancelled: bool,
     watches: HashMap<u32, Vec<(Arc<Watched>, usize)>>,
+    /// Handles of each result; of most there is one.
+    handles: HashMap<u32, u32>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -118,6 +120,7 @@ pub(crate) struct Handle {
 
 impl Handle {
     pub(crate) fn new(kept: &Arc<Kept>, task: u32) -> Handle {
+        *lock(&kept.state).handles.entry(task).or_default() += 1;
         Handle { kept: Arc::clone(kept), task }
     }
 
@@ -128,7 +131,14 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.kept.inner.release(self.kept.number, self.task);
+        let mut state = lock(&self.kept.state);
+        let Some(left) = state.handles.get_mut(&self.task) else { return };
+        *left -= 1;
+        if *left == 0 {
+            state.handles.remove(&self.task);
+            drop(state);
+            self.kept.inner.release(self.kept.number, self.task);
+        }
     }
 }
 
@@ -215,4 +225,20 @@ impl Watch {
         })?;
         Ok(seen.unwrap_or_else(|| std::mem::take(&mut lock(&self.watched.done).fresh)))
     }
+}
+
+/// The values of results, once all of them are there.
+///
+/// # Errors
+/// What the first of them that failed raised.
+#[pyfunction]
+pub(crate) fn gather<'py>(py: Python<'py>, handles: Vec<PyRef<'py, Handle>>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let watched = Arc::new(Watched::default());
+    let count = handles.len();
+    lock(&watched.done).wanted = count;
+    for (number, handle) in handles.iter().enumerate() {
+        handle.kept.watch(handle.task, &watched, number);
+    }
+    wait(py, &watched.done, &watched.bell, None, |seen| (seen.fresh.len() >= count).then_some(()))?;
+    handles.iter().map(|handle| handle.value(py)).collect()
 }

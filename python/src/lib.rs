@@ -7,6 +7,7 @@ mod call;
 mod engine;
 mod future;
 mod graph;
+mod map;
 mod names;
 mod native;
 mod recipe;
@@ -24,7 +25,7 @@ mod _engine {
     #[pymodule_export]
     use crate::engine::{Engine, memory_limit};
     #[pymodule_export]
-    use crate::future::{Handle, Watch};
+    use crate::future::{Handle, Watch, gather};
     #[pymodule_export]
     use crate::names::register;
     #[pymodule_export]

@@ -98,6 +98,16 @@ def test_futures(client):
     assert done.wait(5)
 
 
+def test_equal_calls_of_a_map_share_a_task(client):
+    ran = []
+    futures = client.map(lambda x: ran.append(x) or x, [1, 2, 1, 1])
+    assert client.gather(futures) == [1, 2, 1, 1] and sorted(ran) == [1, 2]
+    last = futures[3]
+    del futures
+    time.sleep(0.1)
+    assert client.submit(inc, last).result() == 2
+
+
 def test_results_that_nobody_refers_to_are_let_go(client):
     class Counted:
         alive = 0
