@@ -64,6 +64,10 @@ impl Lane for PythonLane {
         crate::wait::compute_for(None);
     }
 
+    fn calls(&self, run: &mut dyn FnMut()) {
+        Python::attach(|_| run());
+    }
+
     fn idle(&self) {
         // Objects that were dropped without the interpreter are freed when a thread comes back to it.
         Python::attach(|_| ());
@@ -100,7 +104,7 @@ impl Call for LiveCall {
             return Err(Trouble::from("a task without its call".to_string()));
         };
         if let Some(LiveNative { native, literals, numbers }) = native
-            && let Some(value) = native.run(&inputs, literals, numbers)
+            && let Some(value) = Python::attach(|py| py.detach(|| native.run(&inputs, literals, numbers)))
         {
             return Ok(value);
         }

@@ -5,6 +5,7 @@
 
 mod call;
 mod engine;
+mod flags;
 mod future;
 mod graph;
 mod map;

@@ -1,13 +1,16 @@
 //! Programs for recipes: what a recipe means for inputs of given dtypes and shapes, as numpy has it.
 //!
 //! Whatever is not certain to be what numpy does is left to the Python call, and so is a program that fails: numpy then raises
-//! its own exception.
+//! its own exception. Where a program raises a flag for which numpy may warn, the Python call runs as well, once for a recipe,
+//! so that numpy warns itself.
 
+use crate::flags;
 use crate::recipe::{Constant, Known, Number, Recipe, Ref};
 use dask_array::{Chunk, Context, Prepared, Value};
 use dask_plan::program::{Binary, Draw, Instr, Int, Op, Program, Range, Reduction, Rng};
 use dask_plan::{DType, Kind, Scalar, infer};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Dtype and shape of an array.
@@ -17,6 +20,8 @@ type Shaped = (DType, Vec<usize>);
 pub(crate) struct Native {
     recipe: Recipe,
     programs: Mutex<HashMap<Vec<Shaped>, Option<Arc<Prepared>>>>,
+    /// numpy had its chance to warn.
+    warned: AtomicBool,
 }
 
 /// Programs of a recipe that are kept.
@@ -24,7 +29,7 @@ const KEPT: usize = 256;
 
 impl Native {
     pub(crate) fn new(recipe: Recipe) -> Native {
-        Native { recipe, programs: Mutex::default() }
+        Native { recipe, programs: Mutex::default(), warned: AtomicBool::new(false) }
     }
 
     /// Runs it; `None` when that is left to Python.
@@ -41,7 +46,10 @@ impl Native {
         let shaped: Vec<Shaped> = chunks.iter().map(|c| (c.dtype(), c.shape().to_vec())).collect();
         let program = self.program(shaped, numbers.len())?;
         let values = chunks.into_iter().map(Value::Array).collect();
-        program.run(values, numbers, &Context::default()).ok()
+        flags::clear();
+        let result = program.run(values, numbers, &Context::default()).ok()?;
+        let warns = flags::raised() && !self.warned.swap(true, Ordering::Relaxed);
+        (!warns).then_some(result)
     }
 
     fn program(&self, shaped: Vec<Shaped>, numbers: usize) -> Option<Arc<Prepared>> {

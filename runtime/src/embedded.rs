@@ -119,6 +119,7 @@ async fn measure(hub: Weak<Hub>, engine: Weak<Engine>, id: u32, limit: u64) {
     loop {
         every.tick().await;
         let (Some(hub), Some(engine)) = (hub.upgrade(), engine.upgrade()) else { return };
+        engine.empty_hands();
         let memory = engine.memory(limit);
         engine.flush();
         hub.with(|state| state.measured(id, memory));

@@ -2,11 +2,12 @@
 
 use super::lane::Lane;
 use super::shared::{After, Shared};
-use super::task::Batch;
+use super::task::{Batch, Taken};
 use super::threads;
 use crate::net::message::{Memory, Report};
 use dask_array::Value;
 use dask_core::TaskId;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -46,6 +47,9 @@ pub struct Settings {
 /// After so long without work, memory kept for the next results goes back to the system.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// What a thread has taken and not started.
+pub(super) type Hand = Arc<Mutex<VecDeque<Taken>>>;
+
 /// See the module.
 pub struct Engine {
     shared: Mutex<Shared>,
@@ -57,6 +61,8 @@ pub struct Engine {
     reporting: Mutex<()>,
     /// Nanoseconds since `started` at the last report.
     reported: AtomicU64,
+    /// What each thread has taken and not started.
+    hands: Mutex<Vec<Hand>>,
     /// Tasks that could start; a hint that needs no lock.
     pub(super) ready: AtomicUsize,
 }
@@ -76,6 +82,7 @@ impl Engine {
             started: Instant::now(),
             reporting: Mutex::new(()),
             reported: AtomicU64::new(0),
+            hands: Mutex::default(),
             ready: AtomicUsize::new(0),
         });
         for n in 0..engine.settings.threads {
@@ -199,10 +206,38 @@ impl Engine {
         drop(after);
     }
 
+    /// A hand for a new thread.
+    pub(super) fn hand(&self) -> Hand {
+        let hand = Hand::default();
+        self.hands.lock().unwrap_or_else(|e| e.into_inner()).push(Arc::clone(&hand));
+        hand
+    }
+
+    /// The thread of this hand ends.
+    pub(super) fn let_hand_go(&self, hand: &Hand) {
+        self.hands.lock().unwrap_or_else(|e| e.into_inner()).retain(|h| !Arc::ptr_eq(h, hand));
+    }
+
+    /// Takes back what threads have taken and not started, lest it waits behind a task that waits for it. Called now and
+    /// then, and before a task waits for another.
+    pub fn empty_hands(&self) {
+        let hands = self.hands.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let taken: Vec<Taken> = hands
+            .iter()
+            .flat_map(|hand| std::mem::take(&mut *hand.lock().unwrap_or_else(|e| e.into_inner())))
+            .collect();
+        if !taken.is_empty() {
+            let mut shared = self.lock();
+            shared.untake(taken);
+            self.release(shared, After::default());
+        }
+    }
+
     /// Has another thread compute while the calling one, which is a compute thread of this engine, waits inside its task.
     ///
     /// Where the system gives no thread there is none; then what is waited for may wait as well.
     pub fn secede(engine: &Arc<Engine>) -> Seceded {
+        engine.empty_hands();
         let own = Arc::clone(engine);
         let started =
             std::thread::Builder::new().name("compute-extra".into()).spawn(move || run(&own)).is_ok();

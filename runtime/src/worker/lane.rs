@@ -11,6 +11,9 @@ pub trait Lane: Send + Sync {
     /// Runs a compute thread: `run` returns when the engine stops.
     fn thread(&self, engine: &Arc<Engine>, run: &mut dyn FnMut());
 
+    /// Runs something that makes calls, which pay less for the host's lock when it is taken once for all of them.
+    fn calls(&self, run: &mut dyn FnMut());
+
     /// Values were dropped, and there is nothing to run: a time to free what the host put off.
     fn idle(&self);
 

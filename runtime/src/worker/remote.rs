@@ -198,6 +198,7 @@ async fn session(
                 Err(error) => Err(Error::Protocol(error.to_string())),
             },
             _ = tick.tick() => {
+                engine.empty_hands();
                 let memory = engine.memory(options.memory_limit);
                 engine.flush();
                 scheduler.send(&FromWorker::Memory(memory))?;

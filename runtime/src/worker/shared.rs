@@ -364,7 +364,8 @@ impl Shared {
             && let Some(task) = self.ready.pop()
         {
             let nanos = task.expected().unwrap_or(SLICE);
-            if !out.is_empty() && expected + nanos > 2 * SLICE {
+            let other = out.first().is_some_and(|first| first.task.is_call() != task.is_call());
+            if other || !out.is_empty() && expected + nanos > 2 * SLICE {
                 self.ready.push(task);
                 break;
             }
@@ -372,6 +373,17 @@ impl Shared {
             if let Some(inputs) = self.gather(&task) {
                 self.running += 1;
                 out.push(Taken { task, inputs });
+            }
+        }
+    }
+
+    /// Takes back tasks that a thread had taken and did not start.
+    pub(super) fn untake(&mut self, taken: impl IntoIterator<Item = Taken>) {
+        for Taken { task, .. } in taken {
+            self.running -= 1;
+            // Its job may be closed by now.
+            if self.jobs.contains_key(&task.id.job.0) {
+                self.ready.push(task);
             }
         }
     }

@@ -78,12 +78,13 @@ pub(super) struct Ran {
 }
 
 impl Task {
-    /// Nanoseconds that it is expected to take; `None` when none of its class ran here yet. Calls may wait for each other, so
-    /// none stands behind another on one thread: what they take is never known.
+    /// Whether it is the host's to run.
+    pub(super) fn is_call(&self) -> bool {
+        matches!(self.class.body, Ok(Body::Call(_)))
+    }
+
+    /// Nanoseconds that it is expected to take; `None` when none of its class ran here yet.
     pub(super) fn expected(&self) -> Option<u64> {
-        if matches!(self.class.body, Ok(Body::Call(_))) {
-            return None;
-        }
         Some(self.class.nanos.load(Ordering::Relaxed)).filter(|n| *n > 0)
     }
 

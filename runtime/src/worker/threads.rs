@@ -4,11 +4,13 @@
 //! next ones. Reports go out when there is nothing to run, when the last one is [`REPORT_EVERY`] ago, and before a task
 //! that may take long.
 
-use super::engine::Engine;
+use super::engine::{Engine, Hand};
 use super::lane::Trouble;
 use super::task::{Ran, Taken, Task};
 use dask_array::Value;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,7 @@ pub(super) fn run(engine: &Engine) {
     let (mut taken, mut ran, mut dropped) = (vec![], vec![], vec![]);
     // Values were dropped since the lane was told.
     let mut freed = false;
+    let hand = engine.hand();
     loop {
         let mut shared = engine.lock();
         ran.drain(..).for_each(|r| shared.ran(r, &mut dropped));
@@ -30,6 +33,7 @@ pub(super) fn run(engine: &Engine) {
             drop(shared);
             engine.flush();
             engine.settle();
+            engine.let_hand_go(&hand);
             return;
         }
         shared.next(&mut taken);
@@ -76,16 +80,31 @@ pub(super) fn run(engine: &Engine) {
                 engine.settle();
             }
         }
-        let mut from = Instant::now();
-        for task in taken.drain(..) {
-            let Taken { task, inputs } = task;
-            let result = compute(&task, inputs);
-            let to = Instant::now();
-            let nanos = (to - from).as_nanos() as u64;
-            from = to;
-            ran.push(Ran { task, result, nanos });
+        let calls = taken.first().is_some_and(|first: &Taken| first.task.is_call());
+        if taken.len() > 1 {
+            lock(&hand).extend(taken.drain(1..));
+        }
+        let mut next = taken.pop();
+        let mut work = || {
+            let mut from = Instant::now();
+            while let Some(Taken { task, inputs }) = next.take() {
+                let result = compute(&task, inputs);
+                let to = Instant::now();
+                let nanos = (to - from).as_nanos() as u64;
+                from = to;
+                ran.push(Ran { task, result, nanos });
+                next = lock(&hand).pop_front();
+            }
+        };
+        match &engine.settings().lane {
+            Some(lane) if calls => lane.calls(&mut work),
+            _ => work(),
         }
     }
+}
+
+fn lock(hand: &Hand) -> MutexGuard<'_, VecDeque<Taken>> {
+    hand.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// Looks for work for a moment, without the lock. Sleeping and being woken costs more than most tasks.
