@@ -25,6 +25,16 @@ lock() {
     flock -w 1200 9 || die "the other one has not ended: see 'fuser $CACHE_E2E/lock'"
 }
 
+# A cluster that runs and that another checkout made otherwise is in somebody's use: it is not taken from them unasked.
+may_replace() {
+    local other
+    other=$(cat "$STATE/checkout" 2> /dev/null) || other='a checkout that is not known'
+    [ "$other" != "$ROOT" ] && [ -z "${DASK_E2E_REPLACE:-}" ] || return 0
+    die "a cluster runs that was made otherwise, by $other.
+         Run scenarios on it by E2E_KUBECONFIG=$ADMIN, end it by 'e2e/cluster/cluster down',
+         or set DASK_E2E_REPLACE=1 to have it replaced"
+}
+
 as_root() { [ "$(id -u)" = 0 ] || die "the local cluster needs root (namespaces, mounts, cgroups): run it as root, e.g. sudo -E"; }
 
 # Hash of files' names and content, and of the arguments after --.
