@@ -66,7 +66,7 @@ alive() { pid_of "$1" > /dev/null; }
 # namespace. It writes its own pid file before it lets go of the lock, so that no other `up` can miss it, and then becomes
 # the command by exec.
 start() {
-    local name=$1 cgroup=$2 namespace=$3 pid
+    local name=$1 cgroup=$2 namespace=$3 pid fd
     shift 3
     mkdir -p "$STATE/log" "$STATE/pids"
     [ ! -s "$STATE/log/$name.log" ] || mv "$STATE/log/$name.log" "$STATE/log/$name.log.1"
@@ -74,7 +74,11 @@ start() {
         pid=$BASHPID    # in a substitution it would be another one
         cgroup_join "$cgroup" "$pid"
         echo "$pid $(start_time "$pid")" > "$STATE/pids/$name"
-        exec 9>&-
+        # The lock, and what whoever called this has open, such as a lock of theirs; 255 is bash's own.
+        for fd in "/proc/$pid/fd/"*; do
+            fd=${fd##*/}
+            case $fd in 0 | 1 | 2 | 255) ;; *) exec {fd}>&- ;; esac
+        done
         exec setsid nsenter --net="$NETNS/$namespace" "$@"
     ) > "$STATE/log/$name.log" 2>&1 < /dev/null &
     until alive "$name"; do
