@@ -48,8 +48,10 @@ test-dask: develop ## Run Dask's own test suites on the engine
 	$$(scripts/venv) python/tests/suites/run.py
 
 e2e: images ## Run the scenarios on Kubernetes, on a cluster that is brought up if it is not; SCENARIO=name runs one
-	cargo build --locked -p dask-operator --bin dask-operator
-	cargo test -p e2e --locked -- $(SCENARIO)
+	# With the features of the whole workspace, as the other tests are built, so that nothing is compiled twice. The first
+	# is one of the operator's tests, with which its program is built.
+	cargo test --workspace --locked --no-run --test manifests
+	cargo test --workspace --locked --test scenarios -- $(SCENARIO)
 
 lint: ## Formatting, clippy, style of Python, shell scripts, workflows and the Helm chart
 	cargo fmt --all --check

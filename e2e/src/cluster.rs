@@ -1,6 +1,6 @@
 //! The Kubernetes that scenarios run on: `e2e/cluster/cluster` brings it up, or finds it up.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::path::{Path, PathBuf};
@@ -17,19 +17,28 @@ pub fn root() -> &'static Path {
 /// # Errors
 /// When it fails; what is missing and how to get it, it has said itself.
 pub fn run(args: &[&str]) -> Result<String> {
-    let script = root().join("e2e/cluster/cluster");
-    let output = Command::new(&script)
-        .args(args)
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start {}", script.display()))?;
-    if !output.status.success() {
-        bail!(
-            "`e2e/cluster/cluster {}` failed ({}); what it said stands above",
-            args.join(" "),
-            output.status
-        );
-    }
+    output(Command::new(root().join("e2e/cluster/cluster")).args(args))
+}
+
+/// Runs `kubectl` or `helm` in a namespace; what it says goes to the standard error. Returns its standard output.
+///
+/// # Errors
+/// When it fails.
+pub async fn tool(program: &str, namespace: &str, args: &[&str]) -> Result<String> {
+    let program = program.to_string();
+    let args: Vec<String> =
+        [&["--namespace", namespace], args].concat().into_iter().map(Into::into).collect();
+    let run = move || {
+        let path = run(&["path", &program])?;
+        output(Command::new(path.trim()).args(args).env("KUBECONFIG", kubeconfig()?))
+    };
+    tokio::task::spawn_blocking(run).await?
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(output.status.success(), "{command:?} failed ({}); what it said stands above", output.status);
     Ok(String::from_utf8(output.stdout)?)
 }
 
@@ -52,20 +61,33 @@ fn kubeconfig() -> Result<PathBuf> {
 /// # Errors
 /// When there is no cluster to be had: says what is missing.
 pub async fn client() -> Result<Client> {
-    Ok(Client::try_from(config().await?)?)
+    client_by(config().await?).await
 }
 
 /// A client that has this token, and no other rights.
 pub(crate) async fn client_of(token: &str) -> Result<Client> {
-    let mut config = config().await?;
-    config.auth_info = AuthInfo { token: Some(token.to_string().into()), ..AuthInfo::default() };
-    Ok(Client::try_from(config)?)
+    client_by(config_of(token).await?).await
 }
 
-async fn config() -> Result<Config> {
+async fn client_by(config: Kubeconfig) -> Result<Client> {
+    Ok(Client::try_from(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?)?)
+}
+
+/// The configuration of a client that has this token, and no other rights.
+///
+/// # Errors
+/// When there is no cluster to be had: says what is missing.
+pub async fn config_of(token: &str) -> Result<Kubeconfig> {
+    let mut config = config().await?;
+    for user in &mut config.auth_infos {
+        user.auth_info = Some(AuthInfo { token: Some(token.to_string().into()), ..AuthInfo::default() });
+    }
+    Ok(config)
+}
+
+async fn config() -> Result<Kubeconfig> {
     let path = tokio::task::spawn_blocking(kubeconfig).await??;
-    let file = Kubeconfig::read_from(&path).with_context(|| format!("{}", path.display()))?;
-    Ok(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)
+    Kubeconfig::read_from(&path).with_context(|| format!("{}", path.display()))
 }
 
 /// Ends a node as a power failure would.

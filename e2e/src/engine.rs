@@ -33,13 +33,15 @@ impl Default for Options {
     }
 }
 
-/// An engine that runs in a scenario's namespace: Deployments `scheduler` and `worker`, and a Service `scheduler`.
+/// An engine that runs in a scenario's namespace.
 pub struct Engine<'a> {
     s: &'a Scenario,
     options: Options,
+    /// The scheduler's Service.
+    scheduler: String,
 }
 
-/// Starts an engine, and waits until its workers have joined.
+/// Starts an engine by Deployments `scheduler` and `worker` and a Service `scheduler`, and waits until its workers are ready.
 ///
 /// # Errors
 /// When the pods do not become ready.
@@ -53,10 +55,15 @@ pub async fn start<'a>(s: &'a Scenario, options: &Options) -> Result<Engine<'a>>
         };
         s.until::<Deployment>("ready pods", name, ready).await?;
     }
-    Ok(Engine { s, options: options.clone() })
+    Ok(Engine { s, options: options.clone(), scheduler: "scheduler".into() })
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    /// The engine whose scheduler has this Service.
+    pub fn of(s: &'a Scenario, scheduler: &str) -> Engine<'a> {
+        Engine { s, options: Options::default(), scheduler: scheduler.into() }
+    }
+
     /// Submits a document as a Job of this name, which is also the id of the engine's job.
     ///
     /// # Errors
@@ -64,7 +71,7 @@ impl Engine<'_> {
     pub async fn submit(&self, name: &str, document: &str) -> Result<String> {
         let graph = json!({"metadata": {"name": name}, "data": {"graph.yaml": document}});
         self.s.create::<ConfigMap>(graph).await?;
-        self.s.create::<Job>(runner(name, &self.options)).await?;
+        self.s.create::<Job>(self.runner(name)).await?;
         Ok(name.to_string())
     }
 
@@ -96,7 +103,8 @@ impl Engine<'_> {
     /// # Errors
     /// When it does not answer.
     pub async fn job(&self, id: &str) -> Result<Value> {
-        Ok(serde_json::from_str(&self.s.page("scheduler:8787", &format!("/api/v1/jobs/{id}")).await?)?)
+        let service = format!("{}:8787", self.scheduler);
+        Ok(serde_json::from_str(&self.s.page(&service, &format!("/api/v1/jobs/{id}")).await?)?)
     }
 
     /// How often tasks of a job ran, and how many it has.
@@ -118,6 +126,22 @@ impl Engine<'_> {
         self.s
             .until_pods("the workers", "app=worker", |pods| pods.len() == self.options.workers as usize)
             .await
+    }
+
+    fn runner(&self, name: &str) -> Value {
+        let scheduler = format!("tcp://{}:8786", self.scheduler);
+        let mut args = vec!["submit", "/graph/graph.yaml", "--scheduler", &scheduler, "--job-id", name];
+        // A Service reaches its pods a moment after they are ready.
+        args.extend(["--connect-timeout", "60"]);
+        let mut container = container("runner", &args, "1Gi");
+        container["volumeMounts"] = json!([{"name": "graph", "mountPath": "/graph", "readOnly": true}]);
+        let mut pod = json!({
+            "restartPolicy": "Never",
+            "containers": [container],
+            "volumes": [{"name": "graph", "configMap": {"name": name}}],
+        });
+        place(&mut pod, &self.options);
+        json!({"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": {"spec": pod}}})
     }
 }
 
@@ -208,39 +232,8 @@ fn workers(options: &Options) -> Value {
     deployment("worker", options.workers, pod)
 }
 
-fn runner(name: &str, options: &Options) -> Value {
-    let mut args =
-        vec!["submit", "/graph/graph.yaml", "--scheduler", "tcp://scheduler:8786", "--job-id", name];
-    // A Service reaches its pods a moment after they are ready.
-    args.extend(["--connect-timeout", "60"]);
-    let mut container = container("runner", &args, "1Gi");
-    container["volumeMounts"] = json!([{"name": "graph", "mountPath": "/graph", "readOnly": true}]);
-    let mut pod = json!({
-        "restartPolicy": "Never",
-        "containers": [container],
-        "volumes": [{"name": "graph", "configMap": {"name": name}}],
-    });
-    place(&mut pod, options);
-    json!({"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": {"spec": pod}}})
-}
-
 fn place(pod: &mut Value, options: &Options) {
     if let Some(node) = &options.node {
         pod["nodeSelector"] = json!({"kubernetes.io/hostname": node});
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_progress_and_the_summary_are_told_from_output() {
-        assert_eq!(progress("12/219 tasks, 40/s, 5 s left"), Some((12, 219)));
-        assert!(summary("219 tasks in 0.303 s (724 tasks/s), peak memory 95.23 MiB"));
-        assert!(summary("1 task in 0.003 s (333 tasks/s), peak memory 95.23 MiB"));
-        for line in ["y:", "[[1. 2.]]", "total:", "99997316.50238866", ""] {
-            assert!(progress(line).is_none() && !summary(line), "{line}");
-        }
     }
 }

@@ -1,21 +1,23 @@
 //! The operator, as a process on this machine for one scenario's namespace, with the rights of a ServiceAccount there.
 
 use crate::gate::Gate;
+use crate::scenario::patient;
 use crate::{Nodes, Scenario, cluster, engine, scenario};
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
+use kube::{Client, ResourceExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// Name of its ServiceAccount, Role and RoleBinding.
 const NAME: &str = "dask-operator";
@@ -50,7 +52,7 @@ impl Operator {
     /// # Errors
     /// When the definitions or its rights cannot be made, or it cannot be started.
     pub async fn start(s: &Scenario) -> Result<Operator> {
-        define(s).await?;
+        define(&s.client).await?;
         let token = account(s).await?;
         let gate = Gate::open(&token).await?;
         let folder = cluster::root().join("target/e2e");
@@ -131,10 +133,15 @@ impl Drop for Operator {
     }
 }
 
-/// The program beside the test's own in the target directory; built when it is not there.
-fn binary() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.ancestors().nth(2).context("the target directory")?;
+/// The operator's program, beside the one that runs; built when it is not there.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn binary() -> Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let folder = this.parent().context("the target directory")?;
+    // Tests are a folder deeper.
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let binary = folder.join(NAME);
     if !binary.exists() {
         let mut build = Command::new(env!("CARGO"));
@@ -147,23 +154,41 @@ fn binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Installs the definitions of the custom resources, or brings those that are there up to date.
-async fn define(s: &Scenario) -> Result<()> {
-    let api = Api::<CustomResourceDefinition>::all(s.client.clone());
+/// Installs the definitions of the custom resources, or brings those that are there up to date, once in this process.
+///
+/// # Errors
+/// When the API server refuses them.
+pub async fn define(client: &Client) -> Result<()> {
+    static DEFINED: OnceCell<()> = OnceCell::const_new();
+    DEFINED.get_or_try_init(|| define_all(client)).await.copied()
+}
+
+async fn define_all(client: &Client) -> Result<()> {
+    let api = Api::<CustomResourceDefinition>::all(client.clone());
     for file in std::fs::read_dir(cluster::root().join("crds"))? {
         let definition: Value = serde_yaml::from_str(&std::fs::read_to_string(file?.path())?)?;
         // Beside them is a list of them for kustomize.
         let Some(name) = definition["metadata"]["name"].as_str() else { continue };
         api.patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(&definition)).await?;
-        s.patient(name, await_condition(api.clone(), name, conditions::is_crd_established())).await??;
+        patient(name, await_condition(api.clone(), name, conditions::is_crd_established())).await??;
     }
     Ok(())
 }
 
+/// A token of a ServiceAccount, for two hours.
+///
+/// # Errors
+/// When the API server makes none.
+pub async fn token(accounts: &Api<ServiceAccount>, name: &str) -> Result<String> {
+    let request = json!({"spec": {"audiences": [], "expirationSeconds": 7200}});
+    let request: TokenRequest = serde_json::from_value(request)?;
+    let made = accounts.create_token_request(name, &PostParams::default(), &request).await?;
+    made.status.and_then(|s| s.token).context("no token was made")
+}
+
 /// Makes the operator's ServiceAccount with its rights in the namespace. Returns a token of it.
 async fn account(s: &Scenario) -> Result<String> {
-    let named = json!({"metadata": {"name": NAME}});
-    s.create::<ServiceAccount>(named.clone()).await?;
+    s.create::<ServiceAccount>(json!({"metadata": {"name": NAME}})).await?;
     s.create::<Role>(json!({"metadata": {"name": NAME}, "rules": rules()?})).await?;
     s.create::<RoleBinding>(json!({
         "metadata": {"name": NAME},
@@ -171,10 +196,7 @@ async fn account(s: &Scenario) -> Result<String> {
         "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": s.namespace}],
     }))
     .await?;
-    let request: TokenRequest =
-        serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 3600}}))?;
-    let made = s.api::<ServiceAccount>().create_token_request(NAME, &PostParams::default(), &request).await?;
-    made.status.and_then(|s| s.token).context("no token was made")
+    token(&s.api(), NAME).await
 }
 
 /// What the operator may do, and nothing else: as it is installed.

@@ -132,6 +132,14 @@ impl Scenario {
         Ok(())
     }
 
+    /// Runs kubectl in the namespace; returns what it prints.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+        cluster::tool("kubectl", &self.namespace, args).await
+    }
+
     /// Makes an object.
     ///
     /// # Errors
@@ -281,7 +289,7 @@ impl Scenario {
 }
 
 /// What comes, unless it takes too long.
-async fn patient<T>(what: &str, coming: impl Future<Output = T>) -> Result<T> {
+pub(crate) async fn patient<T>(what: &str, coming: impl Future<Output = T>) -> Result<T> {
     let come = tokio::time::timeout(PATIENCE, coming).await;
     come.with_context(|| format!("{what}: not within {} s", PATIENCE.as_secs()))
 }

@@ -1,9 +1,9 @@
 //! The only place that writes: carries out what was decided, and takes in what the API server answers.
 
-use crate::action::{Action, Kind, Note, Plan};
+use crate::action::{Action, Key, Kind, Note, Plan};
 use crate::cache::Id;
 use crate::children::or_empty;
-use crate::controller::{Context, Error, Failure, key_of};
+use crate::controller::{Context, Error, Failure, broken, key_of};
 use crate::names::{GENERATION, KOPF_FINALIZER, is_kopf};
 use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -59,7 +59,16 @@ impl Context {
     async fn act(&self, kind: Kind, meta: &ObjectMeta, action: &Action) -> Result<Option<Failure>, Error> {
         let namespace = meta.namespace.as_deref().unwrap_or_default();
         let result = match action {
-            Action::Create { kind, body } => self.create(*kind, namespace, body).await,
+            Action::Create { kind, body } => {
+                let name = body["metadata"]["name"].as_str().unwrap_or_default();
+                // To whoever decided it looked as if it were not there.
+                if self.caches.broken(&Key::new(*kind, namespace, name)).is_some() {
+                    let message =
+                        format!("{} {name} is not understood; its condition Degraded says why", kind.name());
+                    return Ok(Some(Failure { reason: broken::REASON, message, is_final: false }));
+                }
+                self.create(*kind, namespace, body).await
+            }
             Action::Merge { kind, name, uid, patch } => {
                 let mut patch = patch.clone();
                 patch["metadata"]["uid"] = json!(uid);

@@ -3,8 +3,11 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -48,16 +51,59 @@ pub trait OfCluster {
 pub struct Custom<K> {
     /// Its metadata, which is always understood.
     pub metadata: ObjectMeta,
-    /// The resource, or why it is not understood.
-    pub object: Result<Arc<K>, String>,
+    /// The resource.
+    pub object: Result<Arc<K>, Arc<Broken>>,
 }
 
-impl<K: Resource> From<DeserializeGuard<K>> for Custom<K> {
-    fn from(guard: DeserializeGuard<K>) -> Custom<K> {
-        match guard.0 {
-            Ok(object) => Custom { metadata: object.meta().clone(), object: Ok(Arc::new(object)) },
-            Err(invalid) => Custom { metadata: invalid.metadata, object: Err(invalid.error) },
-        }
+/// An object that is not understood.
+#[derive(Debug)]
+pub struct Broken {
+    /// The field, its value, and what was expected.
+    pub why: String,
+    /// The object as it is stored.
+    pub raw: Value,
+}
+
+impl<'de, K: DeserializeOwned> Deserialize<'de> for Custom<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Custom<K>, D::Error> {
+        let mut raw = Value::deserialize(deserializer)?;
+        // They are large, and only the API server needs them.
+        raw["metadata"].as_object_mut().and_then(|m| m.remove("managedFields"));
+        let metadata = ObjectMeta::deserialize(&raw["metadata"]).map_err(D::Error::custom)?;
+        let object = match serde_path_to_error::deserialize(&raw) {
+            Ok(object) => Ok(Arc::new(object)),
+            Err(why) => Err(Arc::new(Broken { why: why.to_string(), raw })),
+        };
+        Ok(Custom { metadata, object })
+    }
+}
+
+impl<K: Resource> Resource for Custom<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
+
+    fn kind(of: &K::DynamicType) -> Cow<'_, str> {
+        K::kind(of)
+    }
+
+    fn group(of: &K::DynamicType) -> Cow<'_, str> {
+        K::group(of)
+    }
+
+    fn version(of: &K::DynamicType) -> Cow<'_, str> {
+        K::version(of)
+    }
+
+    fn plural(of: &K::DynamicType) -> Cow<'_, str> {
+        K::plural(of)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
     }
 }
 
@@ -245,6 +291,7 @@ mod tests {
     use super::*;
     use crate::children::Pod;
     use crate::names::CLUSTER_NAME;
+    use serde_json::json;
 
     fn pod(name: &str, uid: &str, version: u64) -> Pod {
         Pod {
@@ -262,6 +309,28 @@ mod tests {
 
     fn names(cache: &Cache<Pod>) -> Vec<String> {
         cache.of_cluster(&Id::new("ns", "c")).iter().map(|p| p.name().to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_not_understood_names_field_and_value() {
+        let object = |most: i64| {
+            json!({
+                "apiVersion": "kubernetes.dask.org/v1",
+                "kind": "DaskCluster",
+                "metadata": {"name": "c", "uid": "u", "managedFields": [{"manager": "kubectl"}]},
+                "spec": {"worker": {"updateStrategy": {"maxUnavailable": most}}},
+            })
+        };
+        let read = |o: Value| serde_json::from_value::<Custom<crate::api::DaskCluster>>(o).unwrap();
+        let right = read(object(2));
+        assert!(right.object.unwrap().metadata.managed_fields.is_none());
+        let wrong = read(object(99_999_999_999));
+        assert_eq!(wrong.metadata.uid.as_deref(), Some("u"));
+        let why = &wrong.object.unwrap_err().why;
+        assert!(
+            why.contains("spec.worker.updateStrategy.maxUnavailable") && why.contains("99999999999"),
+            "{why}"
+        );
     }
 
     #[test]

@@ -68,7 +68,26 @@ pub fn definitions() -> Vec<Value> {
         api::DaskJob::crd(),
         api::DaskWorkerGroup::crd(),
     ];
-    definitions.into_iter().filter_map(|d| serde_json::to_value(d).ok()).collect()
+    definitions.into_iter().filter_map(|d| serde_json::to_value(d).ok()).map(describe).collect()
+}
+
+/// Says of the whole what the type of its spec says: the derived type has no words of its own.
+fn describe(mut definition: Value) -> Value {
+    let schema = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["description"] = schema["properties"]["spec"]["description"].take();
+    schema["properties"]["spec"]["description"] = json!("What its user wants.");
+    join_lines(schema);
+    definition
+}
+
+/// Makes one line of each description: where it is broken in the source means nothing.
+fn join_lines(schema: &mut Value) {
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(join_lines);
+    }
 }
 
 /// All definitions as they are installed, with the names of their files in `crds/`.
@@ -184,6 +203,48 @@ mod tests {
         for (file, definition) in all() {
             let bytes = definition.to_string().len();
             assert!(bytes < LARGEST, "{file}: {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_in_words() {
+        fn check(place: &str, schema: &Value) {
+            let told = schema["description"].as_str().unwrap_or_default();
+            let default = match &schema["default"] {
+                Value::Null | Value::Object(_) => None,
+                Value::String(text) => Some(text.clone()),
+                other => Some(other.to_string()),
+            };
+            let is_told = default.is_none_or(|d| told.ends_with(&format!(" Default: {d}.")));
+            assert!(is_told, "{place}: {told:?} does not end with its default, {}", schema["default"]);
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                check(&format!("{place}.{name}"), property);
+            }
+        }
+        for (file, definition) in all() {
+            let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            check(&file, &schema["properties"]["spec"]);
+            let told = schema["description"].as_str().unwrap();
+            assert!(told.ends_with('.') && !told.contains("derived"), "{file}: {told}");
+        }
+        let engine = &all()[1].1["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+            ["engine"];
+        assert!(
+            engine["description"].as_str().unwrap().contains("`Native`"),
+            "the field's words, not its type's: {engine}"
+        );
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        for (file, definition) in all() {
+            let names = &definition["spec"]["names"];
+            let short = names["shortNames"].as_array().cloned().unwrap_or_default();
+            // Kubernetes takes it for a conflict once the definition changes, and `helm upgrade --wait` for a failure.
+            assert!(
+                !short.contains(&names["singular"]) && !short.contains(&names["plural"]),
+                "{file}: {names}"
+            );
         }
     }
 

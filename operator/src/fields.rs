@@ -24,14 +24,14 @@ pub fn markdown() -> String {
             .flatten()
             .map(|n| format!("`{n}`").replace('"', ""))
             .collect();
-        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
-        let _ = write!(text, "\n## {kind}\n\n{}", description(&schema["spec"]));
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        let _ = write!(text, "\n## {kind}\n\n{}", description(schema));
         if !short.is_empty() {
             let _ = write!(text, " Short names: {}.", short.join(", "));
         }
         text.push_str("\n\n| field | type | default | meaning |\n|---|---|---|---|\n");
         for part in ["spec", "status"] {
-            rows(&mut text, kind, part, &schema[part]);
+            rows(&mut text, kind, part, &schema["properties"][part]);
         }
     }
     text
@@ -43,14 +43,10 @@ fn rows(text: &mut String, kind: &str, path: &str, schema: &Value) {
         let path = format!("{path}.{name}");
         let (type_, is_leaf) = type_of(kind, name, field);
         let is_required = schema["required"].as_array().is_some_and(|r| r.iter().any(|n| n == name));
-        let default = match &field["default"] {
-            _ if is_required => "required".into(),
-            Value::Null | Value::Object(_) => String::new(),
-            Value::String(value) => format!("`{value}`").replace("``", ""),
-            value => format!("`{value}`"),
-        };
-        let _ =
-            writeln!(text, "| `{path}` | {type_} | {default} | {} |", description(field).replace('|', "\\|"));
+        let told = description(field).replace('|', "\\|");
+        let (meaning, default) = told.split_once(" Default: ").unwrap_or((&told, ""));
+        let default = if is_required { "required" } else { default.trim_end_matches('.') };
+        let _ = writeln!(text, "| `{path}` | {type_} | {default} | {meaning} |");
         if !is_leaf {
             rows(text, kind, &path, field);
         }
@@ -90,8 +86,8 @@ fn type_of(kind: &str, name: &str, field: &Value) -> (String, bool) {
     }
 }
 
-fn description(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().replace('\n', " ")
+fn description(schema: &Value) -> &str {
+    schema["description"].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@ use crate::action::{Key, Kind};
 use crate::api::{DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup};
 use crate::cache::{Cache, Custom, Id, OfCluster, Scope};
 use crate::children::{ConfigMap, Deployment, DisruptionBudget, Pod, Service, label};
-use crate::controller::{Caches, Context, key_of, slim};
+use crate::controller::{Caches, Context, key_of};
 use crate::names::{CLUSTER_NAME, COMPONENT};
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
@@ -67,18 +66,7 @@ where
         + 'static,
     Custom<K>: OfCluster,
 {
-    let guard = move |mut custom: Custom<K>| {
-        custom.metadata = slim(custom.metadata);
-        if let Err(why) = &custom.object {
-            let key = key_of(kind, &custom.metadata);
-            tracing::warn!(object = %key, "it is left alone, for it is not understood: {why}");
-        }
-        custom
-    };
-    let api = api::<DeserializeGuard<K>>(ctx, scope);
-    run(ctx, scope, kind, api, watcher::Config::default(), cache, move |g: DeserializeGuard<K>| {
-        guard(g.into())
-    });
+    run(ctx, scope, kind, api::<Custom<K>>(ctx, scope), watcher::Config::default(), cache, |c| c);
 }
 
 fn children<K>(ctx: &Arc<Context>, scope: &Scope, kind: Kind, cache: fn(&Caches) -> &Cache<K>)

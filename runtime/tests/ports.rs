@@ -77,6 +77,19 @@ fn pages_have_dasks_form() {
 }
 
 #[test]
+fn a_job_that_came_and_went_unseen_was_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let scheduler = scheduler();
+    let _worker = worker(&scheduler, "a", dir.path(), &[]);
+    let idle_since = || scheduler.json("/api/v1/check_idle")["idle_since"].as_f64();
+    let before = idle_since().unwrap();
+    let file = write(dir.path(), "graph.yaml", GRAPH);
+    succeed(command(dir.path(), &["submit", file.to_str().unwrap(), "--scheduler", &scheduler.tcp]));
+    let after = wait("the scheduler's rest", idle_since);
+    assert!(after > before, "{after} is not after {before}");
+}
+
+#[test]
 fn jobs_can_be_posted_but_not_by_foreign_pages() {
     let dir = tempfile::tempdir().unwrap();
     let scheduler = scheduler();

@@ -25,6 +25,16 @@ lock() {
     flock -w 1200 9 || die "the other one has not ended: see 'fuser $CACHE_E2E/lock'"
 }
 
+# A cluster that runs and that another checkout made otherwise is in somebody's use: it is not taken from them unasked.
+may_replace() {
+    local other
+    other=$(cat "$STATE/checkout" 2> /dev/null) || other='a checkout that is not known'
+    [ "$other" != "$ROOT" ] && [ -z "${DASK_E2E_REPLACE:-}" ] || return 0
+    die "a cluster runs that was made otherwise, by $other.
+         Run scenarios on it by E2E_KUBECONFIG=$ADMIN, end it by 'e2e/cluster/cluster down',
+         or set DASK_E2E_REPLACE=1 to have it replaced"
+}
+
 as_root() { [ "$(id -u)" = 0 ] || die "the local cluster needs root (namespaces, mounts, cgroups): run it as root, e.g. sudo -E"; }
 
 # Hash of files' names and content, and of the arguments after --.
@@ -56,7 +66,7 @@ alive() { pid_of "$1" > /dev/null; }
 # namespace. It writes its own pid file before it lets go of the lock, so that no other `up` can miss it, and then becomes
 # the command by exec.
 start() {
-    local name=$1 cgroup=$2 namespace=$3 pid
+    local name=$1 cgroup=$2 namespace=$3 pid fd
     shift 3
     mkdir -p "$STATE/log" "$STATE/pids"
     [ ! -s "$STATE/log/$name.log" ] || mv "$STATE/log/$name.log" "$STATE/log/$name.log.1"
@@ -64,7 +74,11 @@ start() {
         pid=$BASHPID    # in a substitution it would be another one
         cgroup_join "$cgroup" "$pid"
         echo "$pid $(start_time "$pid")" > "$STATE/pids/$name"
-        exec 9>&-
+        # The lock, and what whoever called this has open, such as a lock of theirs; 255 is bash's own.
+        for fd in "/proc/$pid/fd/"*; do
+            fd=${fd##*/}
+            case $fd in 0 | 1 | 2 | 255) ;; *) exec {fd}>&- ;; esac
+        done
         exec setsid nsenter --net="$NETNS/$namespace" "$@"
     ) > "$STATE/log/$name.log" 2>&1 < /dev/null &
     until alive "$name"; do

@@ -27,15 +27,19 @@ kind_node() {
 kind_containers() { docker ps --quiet "$@" --filter "label=io.x-k8s.kind.cluster=$NAME"; }
 
 kind_up() {
+    local want
+    want=$(hash_of -- "$KIND_CONFIG" "${KIND_NODE_IMAGE:-}")
     lock
     mkdir -p "$STATE"
     if ! kind get clusters 2> /dev/null | grep -qx "$NAME" ||
-        ! { [ "$(cat "$STATE/hash" 2> /dev/null)" = "$(hash_of -- "$KIND_CONFIG" "${KIND_NODE_IMAGE:-}")" ] && kind get kubeconfig --name $NAME > "$ADMIN"; }; then
+        ! { [ "$(cat "$STATE/hash" 2> /dev/null)" = "$want" ] && kind get kubeconfig --name $NAME > "$ADMIN"; }; then
+        [ -z "$(kind_containers)" ] || may_replace
         kind delete cluster --name $NAME >&2
         kind create cluster --name $NAME ${KIND_NODE_IMAGE:+--image "$KIND_NODE_IMAGE"} --kubeconfig "$ADMIN" --wait 120s \
             --config - <<< "$KIND_CONFIG" >&2
         rm -rf "$STATE/images"
-        hash_of -- "$KIND_CONFIG" "${KIND_NODE_IMAGE:-}" > "$STATE/hash"
+        echo "$ROOT" > "$STATE/checkout"
+        echo "$want" > "$STATE/hash"
     fi
     chmod 600 "$ADMIN"
     local container

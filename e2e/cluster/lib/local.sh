@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The local cluster: `up` looks at what runs and starts what does not; a cluster that was made from something else, was
-# only half made, or is of before the machine's last start, is taken down first.
+# only half made, or is of before the machine's last start, is taken down first, unless it is another checkout's and runs.
 
 CONTROL_PLANE="etcd apiserver controllers scheduler proxy dns provisioner"
 
@@ -22,6 +22,7 @@ local_up() {
     local want component node
     want=$(config_hash)
     if [ -e "$STATE" ] && ! { [ "$(cat "$STATE/hash" 2> /dev/null)" = "$want" ] && [ -e "$NETNS/$CONTROL" ]; }; then
+        ! all_alive || may_replace
         say "there is a cluster that was made otherwise, or only half made: starting anew"
         take_down
     fi
@@ -43,6 +44,11 @@ local_up() {
     done
     say "${#NODES[@]} nodes Ready after $((SECONDS - started)) s"
     print_reach
+}
+
+all_alive() {
+    local component
+    for component in $CONTROL_PLANE "${NODES[@]}"; do alive "$component" || return 1; done
 }
 
 print_reach() {
@@ -81,6 +87,7 @@ C
     for node in "${NODES[@]}"; do node_configure "$node"; done
     cgroup_create
     network_create
+    echo "$ROOT" > "$STATE/checkout"
     echo "$1" > "$STATE/hash.new"
     mv "$STATE/hash.new" "$STATE/hash"
 }

@@ -2,9 +2,8 @@
 //! scheduler that is not there, so that nothing but the operator and the API server work. Prints a table.
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::cluster;
+use e2e::{cluster, operator};
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -14,7 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -121,18 +120,8 @@ struct Bench {
 impl Bench {
     /// An account with all rights for the operator, and a FlowSchema that counts its writes.
     async fn prepare(client: Client) -> Result<Bench> {
-        let binary = cluster::root().join("target").canonicalize().unwrap_or_default();
-        let binary =
-            std::env::var_os("CARGO_TARGET_DIR").map_or(binary, PathBuf::from).join("release/dask-operator");
-        ensure!(binary.exists(), "{} is not there: `make bench-operator` builds it", binary.display());
-        e2e::cluster::run(&[
-            "kubectl",
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "-k",
-            &cluster::root().join("crds").to_string_lossy(),
-        ])?;
+        let binary = operator::binary()?;
+        operator::define(&client).await?;
         let force = PatchParams::apply("bench-operator").force();
         let account: Value =
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}});
@@ -164,11 +153,11 @@ impl Bench {
         Api::<DynamicObject>::all_with(client.clone(), &flow)
             .patch(WRITES, &force, &Patch::Apply(schema))
             .await?;
-        let request: TokenRequest =
-            serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 7200}}))?;
-        let token = accounts.create_token_request(ACCOUNT, &PostParams::default(), &request).await?;
-        let token = token.status.and_then(|s| s.token).context("no token")?;
-        let kubeconfig = account_config(&token)?;
+        let config = cluster::config_of(&operator::token(&accounts, ACCOUNT).await?).await?;
+        let folder = cluster::root().join("target/e2e");
+        std::fs::create_dir_all(&folder)?;
+        let kubeconfig = folder.join("bench-operator.kubeconfig");
+        std::fs::write(&kubeconfig, serde_yaml::to_string(&config)?)?;
         Ok(Bench { client, kubeconfig, binary })
     }
 
@@ -347,7 +336,7 @@ impl Run<'_> {
 
     /// Checks how many objects of a resource there are.
     async fn has(&self, resource: &str, n: usize) -> Result<()> {
-        let listed = cluster::run(&["kubectl", "-n", &self.namespace, "get", resource, "-o", "name"])?;
+        let listed = cluster::tool("kubectl", &self.namespace, &["get", resource, "-o", "name"]).await?;
         let found = listed.lines().count();
         ensure!(found == n, "{found} {resource} instead of {n}");
         Ok(())
@@ -357,17 +346,8 @@ impl Run<'_> {
         drop(self.operator);
         let all: Api<Namespace> = Api::all(self.bench.client.clone());
         // What no kubelet knows of need not be waited for.
-        cluster::run(&[
-            "kubectl",
-            "-n",
-            &self.namespace,
-            "delete",
-            "pods",
-            "--all",
-            "--force",
-            "--grace-period=0",
-            "--wait=false",
-        ])?;
+        let delete = ["delete", "pods", "--all", "--force", "--grace-period=0", "--wait=false"];
+        cluster::tool("kubectl", &self.namespace, &delete).await?;
         let uid = all.get(&self.namespace).await?.uid().unwrap_or_default();
         all.delete(&self.namespace, &DeleteParams::background()).await?;
         await_condition(all, &self.namespace, conditions::is_deleted(&uid)).await?;
@@ -382,17 +362,6 @@ async fn ready() -> bool {
     let asked =
         stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
     asked.is_ok() && stream.read_to_string(&mut answer).await.is_ok() && answer.starts_with("HTTP/1.1 200")
-}
-
-/// The administrator's configuration with another account's token.
-fn account_config(token: &str) -> Result<PathBuf> {
-    let admin = cluster::run(&["path", "kubeconfig"])?;
-    let mut config: Value = serde_yaml::from_str(&std::fs::read_to_string(admin.trim())?)?;
-    config["users"][0]["user"] = json!({"token": token});
-    let path = cluster::root().join("target/e2e/bench-operator.kubeconfig");
-    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    std::fs::write(&path, serde_yaml::to_string(&config)?)?;
-    Ok(path)
 }
 
 fn cluster(name: &str, workers: usize) -> Value {

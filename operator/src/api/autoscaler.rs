@@ -28,11 +28,11 @@ pub struct DaskAutoscalerSpec {
     /// Name of the DaskWorkerGroup that is scaled. Default: the cluster's default group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_group: Option<String>,
-    /// The fewest workers.
+    /// The fewest workers. Default: 0.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub minimum: i32,
-    /// The most workers; no bound when absent.
+    /// The most workers. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub maximum: Option<i32>,

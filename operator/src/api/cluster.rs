@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
     version = "v1",
     kind = "DaskCluster",
     plural = "daskclusters",
-    shortname = "daskcluster",
     shortname = "dsk",
     namespaced,
     status = "DaskClusterStatus",
@@ -31,24 +30,25 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase", default)]
 pub struct DaskClusterSpec {
-    /// What runs in containers that name no image. Default: Dask when a container of the user's names an image or
-    /// arguments, else Native.
+    /// What runs in containers that name no image: `Native` is this project's engine, `Dask` is Dask's own scheduler and
+    /// workers. Default: Dask when a container of the user's names an image or arguments, else Native.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
     /// For the containers named `scheduler` and `worker`, else for the first ones, of all pods.
     #[serde(flatten)]
     pub container: ContainerDefaults,
-    /// Seconds without work after which `idleAction` is taken; 0 never takes it.
+    /// Seconds without work after which `idleAction` is taken; 0 never takes it. Default: 0.
     #[schemars(range(min = 0))]
     pub idle_timeout: i64,
-    /// What happens to a cluster that has been idle for `idleTimeout`.
+    /// What happens to a cluster that has been idle for `idleTimeout`: `Delete` deletes it, `ScaleToZero` lets its workers
+    /// go until there is work again. Default: Delete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_action: Option<IdleAction>,
     /// The scheduler.
     pub scheduler: SchedulerSpec,
     /// The default group of workers.
     pub worker: WorkerSpec,
-    /// Seconds for which a worker that leaves may hand its results over.
+    /// Seconds for which a worker that leaves may hand its results over. Default: 300.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub retire_timeout_seconds: Option<i64>,
@@ -56,6 +56,7 @@ pub struct DaskClusterSpec {
 
 /// What runs in containers that name no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // It would take the place of the field's.
 pub enum Engine {
     /// This project's engine.
     Native,
@@ -65,6 +66,7 @@ pub enum Engine {
 
 /// What happens to an idle cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // It would take the place of the field's.
 pub enum IdleAction {
     /// It is deleted.
     #[default]
@@ -85,13 +87,15 @@ pub struct SchedulerSpec {
     /// The Service through which the scheduler is reached. What it leaves out is filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceSpec>,
-    /// How a changed spec reaches the scheduler, which loses all results when it starts anew.
+    /// How a changed spec reaches the scheduler, which loses all results when it starts anew: `Recreate` at once, `OnDelete`
+    /// when somebody deletes its Deployment. Default: OnDelete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_strategy: Option<SchedulerUpdateStrategy>,
 }
 
 /// How a changed spec reaches the scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // It would take the place of the field's.
 pub enum SchedulerUpdateStrategy {
     /// When somebody deletes its Deployment; until then a condition says that there is something to apply.
     #[default]

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
     version = "v1",
     kind = "DaskJob",
     plural = "daskjobs",
-    shortname = "daskjob",
     shortname = "djb",
     namespaced,
     status = "DaskJobStatus",
@@ -30,26 +29,26 @@ pub struct DaskJobSpec {
     pub cluster: ClusterTemplate,
     /// What runs on it.
     pub job: JobTemplate,
-    /// Nothing runs while it is true; what runs is stopped.
+    /// Nothing runs while it is true; what runs is stopped. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// How often a failed runner is tried again. Without it the pod's own restart policy decides.
+    /// How often a failed runner is tried again. Default: the pod's own restart policy decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub backoff_limit: Option<i32>,
-    /// Seconds after which a job that has not ended fails.
+    /// Seconds after which a job that has not ended fails. Default: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub active_deadline_seconds: Option<i64>,
-    /// Seconds after which a job whose runner does not run yet fails.
+    /// Seconds after which a job whose runner does not run yet fails. Default: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub pre_running_deadline_seconds: Option<i64>,
-    /// Seconds after its end after which the job is deleted.
+    /// Seconds after its end after which the job is deleted. Default: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub ttl_seconds_after_finished: Option<i64>,
-    /// Controller that runs this job. Another one's jobs are left alone.
+    /// Controller that runs this job. Another one's jobs are left alone. Default: kubernetes.dask.org/dask-operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<String>,
     /// How a failed job is tried again.
@@ -124,7 +123,7 @@ pub struct GraphVolume {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RetryPolicy {
-    /// The cluster of the next attempt.
+    /// The cluster of the next attempt: a `New` one, or `Reuse` of the same. Default: New.
     pub cluster: RetryCluster,
 }
 
@@ -142,9 +141,9 @@ pub enum RetryCluster {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeletionPolicy {
-    /// When it succeeded.
+    /// When it succeeded: `DeleteCluster`, `DeleteWorkers` (its scheduler stays) or `Keep`. Default: DeleteCluster.
     pub on_success: DeletionAction,
-    /// When it failed.
+    /// When it failed: `DeleteCluster`, `DeleteWorkers` (its scheduler stays) or `Keep`. Default: DeleteCluster.
     pub on_failure: DeletionAction,
 }
 

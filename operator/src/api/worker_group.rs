@@ -44,6 +44,7 @@ pub struct WorkerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
     /// How many workers. `kubectl scale`, autoscalers and Dask's `KubeCluster.scale` write it, too; the last one wins.
+    /// Default: 1.
     #[schemars(range(min = 0))]
     pub replicas: i32,
     /// The pods. What it leaves out is filled in: without containers, the engine's own.
@@ -72,10 +73,12 @@ impl Default for WorkerSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkerUpdateStrategy {
-    /// Whether pods are replaced by the operator.
+    /// Whether pods are replaced by the operator: with `RollingUpdate` some at a time, with `OnDelete` those that somebody
+    /// deletes. Default: RollingUpdate.
     #[serde(rename = "type")]
     pub type_: UpdateStrategyType,
-    /// How many workers may be missing at a time while pods are replaced: a number, or a percentage such as 25%.
+    /// How many workers may be missing at a time while pods are replaced: a number, or a percentage.
+    /// Default: 25%.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<IntOrString>,
 }

@@ -3,7 +3,7 @@
 use super::Error;
 use crate::action::{Ask, Key, Kind, Note};
 use crate::api::{DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup, Time};
-use crate::cache::{Cache, Custom, Id, OfCluster, Scope};
+use crate::cache::{Broken, Cache, Custom, Id, OfCluster, Scope};
 use crate::calls::Calls;
 use crate::children::{self, ConfigMap, Deployment, DisruptionBudget, Pod, Service, label};
 use crate::lease::Leadership;
@@ -13,6 +13,7 @@ use crate::queue::Queue;
 use crate::settings::Settings;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -58,6 +59,24 @@ impl Caches {
         }
     }
 
+    /// A custom resource that is there and not understood.
+    pub fn broken(&self, key: &Key) -> Option<(ObjectMeta, Arc<Broken>)> {
+        fn of<K>(cache: &Cache<Custom<K>>, id: &Id) -> Option<(ObjectMeta, Arc<Broken>)>
+        where
+            Custom<K>: OfCluster,
+        {
+            let custom = cache.get(id)?;
+            Some((custom.metadata.clone(), Arc::clone(custom.object.as_ref().err()?)))
+        }
+        match key.kind {
+            Kind::Cluster => of(&self.clusters, &key.id),
+            Kind::Group => of(&self.groups, &key.id),
+            Kind::Job => of(&self.jobs, &key.id),
+            Kind::Autoscaler => of(&self.autoscalers, &key.id),
+            _ => None,
+        }
+    }
+
     /// Whether everything in these scopes was listed.
     pub fn are_ready(&self, scopes: &[Scope]) -> bool {
         self.clusters.is_ready(scopes)
@@ -85,26 +104,19 @@ impl Caches {
 
     /// Takes in what the API server answered to a write.
     pub fn answer(&self, kind: Kind, object: Value) {
-        fn custom<K: kube::Resource + serde::de::DeserializeOwned>(value: Value) -> Option<Custom<K>>
-        where
-            Custom<K>: OfCluster,
-        {
-            let object: Arc<K> = Arc::new(serde_json::from_value(value).ok()?);
-            Some(Custom { metadata: slim(object.meta().clone()), object: Ok(object) })
-        }
-        fn child<K: serde::de::DeserializeOwned>(value: Value) -> Option<K> {
-            serde_json::from_value(value).ok()
+        fn take<K: OfCluster + DeserializeOwned>(cache: &Cache<K>, object: Value) {
+            serde_json::from_value(object).into_iter().for_each(|o| cache.answer(o));
         }
         match kind {
-            Kind::Cluster => custom(object).into_iter().for_each(|o| self.clusters.answer(o)),
-            Kind::Group => custom(object).into_iter().for_each(|o| self.groups.answer(o)),
-            Kind::Job => custom(object).into_iter().for_each(|o| self.jobs.answer(o)),
-            Kind::Autoscaler => custom(object).into_iter().for_each(|o| self.autoscalers.answer(o)),
-            Kind::Pod => child(object).into_iter().for_each(|o| self.pods.answer(o)),
-            Kind::Deployment => child(object).into_iter().for_each(|o| self.deployments.answer(o)),
-            Kind::Service => child(object).into_iter().for_each(|o| self.services.answer(o)),
-            Kind::ConfigMap => child(object).into_iter().for_each(|o| self.config_maps.answer(o)),
-            Kind::DisruptionBudget => child(object).into_iter().for_each(|o| self.budgets.answer(o)),
+            Kind::Cluster => take(&self.clusters, object),
+            Kind::Group => take(&self.groups, object),
+            Kind::Job => take(&self.jobs, object),
+            Kind::Autoscaler => take(&self.autoscalers, object),
+            Kind::Pod => take(&self.pods, object),
+            Kind::Deployment => take(&self.deployments, object),
+            Kind::Service => take(&self.services, object),
+            Kind::ConfigMap => take(&self.config_maps, object),
+            Kind::DisruptionBudget => take(&self.budgets, object),
         }
     }
 
@@ -127,12 +139,6 @@ impl Caches {
 /// The key of an object.
 pub fn key_of(kind: Kind, meta: &ObjectMeta) -> Key {
     Key::new(kind, meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
-}
-
-/// Metadata without what only the API server needs.
-pub fn slim(mut meta: ObjectMeta) -> ObjectMeta {
-    meta.managed_fields = None;
-    meta
 }
 
 /// What all controllers work with.

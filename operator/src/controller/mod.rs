@@ -2,13 +2,14 @@
 //! has it done (`Context::carry_out`) and tells what came of it (`status`).
 
 pub mod autoscaler;
+pub(crate) mod broken;
 pub mod cluster;
 pub mod job;
 pub mod worker_group;
 
 mod context;
 
-pub use context::{Caches, Context, key_of, slim};
+pub use context::{Caches, Context, key_of};
 
 use crate::action::{Key, Kind};
 use std::sync::Arc;
@@ -61,6 +62,9 @@ pub enum Error {
 
 /// Looks at one object.
 async fn reconcile(ctx: &Context, key: &Key) -> Result<Outcome, Error> {
+    if let Some((meta, broken)) = ctx.caches.broken(key) {
+        return broken::reconcile(ctx, key.kind, &meta, &broken).await;
+    }
     match key.kind {
         Kind::Cluster => cluster::reconcile(ctx, &key.id).await,
         Kind::Group => worker_group::reconcile(ctx, &key.id).await,

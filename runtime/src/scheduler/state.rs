@@ -304,6 +304,8 @@ impl State {
             self.names.insert(name.into(), id.0);
         }
         self.counts.jobs += u64::from(!internal);
+        // A job may be over before anybody asks again.
+        self.idle_since = None;
         self.event(Event::JobOpened { job: id, priority });
         Ok(Opened::New(id.0))
     }

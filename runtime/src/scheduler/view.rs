@@ -76,7 +76,9 @@ impl State {
 
     /// Since when the scheduler is idle, in seconds since 1970.
     pub fn idle_since(&mut self) -> Option<f64> {
-        let busy = self.counts.planning > 0 || self.jobs.values().any(|j| j.ended.is_none());
+        // Whoever is idle may be deleted, and with it what is on its way to a client.
+        let busy =
+            self.counts.planning > 0 || self.jobs.values().any(|j| j.ended.is_none() || j.delivering());
         if busy {
             self.idle_since = None;
         } else if self.idle_since.is_none() {

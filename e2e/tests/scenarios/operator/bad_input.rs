@@ -197,3 +197,48 @@ fn what_the_api_server_refuses_of_a_child_is_told() {
         Ok(())
     });
 }
+
+#[test]
+fn what_is_not_understood_is_told_and_hinders_nobody_else() {
+    operated("not-understood", async |s, operator| {
+        let field = "spec.worker.updateStrategy.maxUnavailable";
+        // The API server takes any integer there, and the operator those of 32 bits.
+        let strategy = |most: u64| json!({"updateStrategy": {"maxUnavailable": most}});
+        let odd = 99_999_999_999;
+        let mut spec = unplaced(1);
+        spec["worker"]["updateStrategy"] = strategy(odd)["updateStrategy"].take();
+        is_told::<DaskCluster>(s, "odd", spec, &[field, "99999999999", "correct"]).await?;
+        let stored = s.api::<DaskCluster>().get("odd").await?;
+        ensure!(stored.status()["phase"] == "Error", "{}", stored.status());
+
+        let running = |c: Option<&DaskCluster>| c.is_some_and(|c| c.status()["phase"] == "Running");
+        s.dask::<DaskCluster>("beside", unplaced(2)).await?;
+        super::until_workers(s, "beside-default", 2).await?;
+        // It is in a list, and not only in a watch.
+        operator.restart()?;
+        s.dask::<DaskCluster>("later", unplaced(1)).await?;
+        s.until::<DaskCluster>("a later cluster", "later", running).await?;
+        is_bare(s, "odd").await?;
+
+        // A child that is not understood is not made again and again.
+        let group = |most: u64| {
+            s.merge::<DaskWorkerGroup>("beside-default", json!({"spec": {"worker": strategy(most)}}))
+        };
+        let told = |c: Option<&DaskCluster>| {
+            c.is_some_and(|c| {
+                let message = c.condition("Degraded")["message"].as_str().unwrap_or_default();
+                c.is("Degraded") && message.contains("beside-default")
+            })
+        };
+        group(odd).await?;
+        s.until::<DaskCluster>("word of the group, at the cluster", "beside", told).await?;
+        group(1).await?;
+        let healthy = |c: Option<&DaskCluster>| c.is_some_and(|c| !c.is("Degraded"));
+        s.until::<DaskCluster>("health", "beside", healthy).await?;
+
+        s.merge::<DaskCluster>("odd", json!({"spec": {"worker": strategy(1)}})).await?;
+        s.until::<DaskCluster>("the cluster, put right", "odd", running).await?;
+        super::until_workers(s, "odd-default", 1).await?;
+        Ok(())
+    });
+}

@@ -1,11 +1,11 @@
 //! Jobs from their start to their end, with runners that really run.
 
-use super::{STOCK, unplaced};
+use super::{STOCK, TRANSPOSE_SUM, restrict, unplaced};
 use anyhow::{Context, Result, ensure};
 use e2e::dask::{Dask, DaskCluster, DaskJob};
-use e2e::{Scenario, cluster, operated};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use e2e::{Scenario, operated};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::DeleteParams;
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -55,24 +55,12 @@ where
 #[test]
 fn the_minimal_job_completes_where_pods_are_restricted() {
     operated("minimal-job", async |s, _| {
-        let restricted =
-            json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
-        let namespaces = Api::<Namespace>::all(s.client.clone());
-        namespaces.patch(&s.namespace, &PatchParams::default(), &Patch::Merge(restricted)).await?;
+        restrict(s).await?;
         s.dask::<DaskJob>("transpose-sum", serde_yaml::from_str(MINIMAL)?).await?;
-        let namespace = s.namespace.clone();
-        let kubectl = move |args: &str| {
-            let args: Vec<&str> = ["kubectl", "-n", &namespace].into_iter().chain(args.split(' ')).collect();
-            cluster::run(&args)
-        };
-        let seen = tokio::task::spawn_blocking(move || {
-            kubectl("wait --for=condition=Complete --timeout=180s daskjob/transpose-sum")?;
-            kubectl("get djb transpose-sum")
-        });
-        let seen = seen.await??;
+        s.kubectl(&["wait", "--for=condition=Complete", "--timeout=180s", "daskjob/transpose-sum"]).await?;
+        let seen = s.kubectl(&["get", "djb", "transpose-sum"]).await?;
         let log = s.log("transpose-sum-runner").await?;
-        // What Dask computes for this seed and these chunks.
-        ensure!(log.contains("total:\n99997316.50238866\n"), "{log}");
+        ensure!(log.contains(TRANSPOSE_SUM), "{log}");
         let job = s.api::<DaskJob>().get("transpose-sum").await?;
         let status = job.status();
         ensure!(status["jobStatus"] == "Successful" && status["attempts"] == 1, "{status}");
@@ -230,6 +218,29 @@ fn a_job_that_does_not_end_in_time_fails() {
                 until_gone(s, &runner).await?;
             }
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn another_controllers_job_is_not_touched() {
+    operated("managed-by", async |s, operator| {
+        let mut spec = program(ENDLESS);
+        spec["managedBy"] = json!("kueue.x-k8s.io/multikueue");
+        let made = s.dask::<DaskJob>("theirs", spec.clone()).await?;
+        // It has looked at theirs once it has done what came later, and once more after a restart.
+        s.dask::<DaskJob>("ours", program("")).await?;
+        until_status(s, "ours", "Successful").await?;
+        operator.restart()?;
+        spec["managedBy"] = json!("kubernetes.dask.org/dask-operator");
+        s.dask::<DaskJob>("named", spec).await?;
+        until_status(s, "named", "Running").await?;
+        let theirs = s.api::<DaskJob>().get("theirs").await?;
+        ensure!(theirs.status().is_null(), "{}", theirs.status());
+        ensure!(theirs.resource_version() == made.resource_version(), "it was written to");
+        let about: Vec<String> =
+            operator.gate.writes().into_iter().filter(|w| w.contains("theirs")).collect();
+        ensure!(about.is_empty(), "{about:?}");
         Ok(())
     });
 }

@@ -4,19 +4,34 @@
 mod bad_input;
 mod contract;
 mod crash;
+mod idle;
+mod install;
 mod jobs;
 mod repair;
+mod samples;
 mod scaling;
 mod writers;
 
 use anyhow::{Result, ensure};
 use e2e::Scenario;
 use e2e::dask::{Dask, DaskWorkerGroup};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
 /// Dask's own image, with Python and a client.
 const STOCK: &str = "ghcr.io/dask/dask:latest";
+
+/// What the sample of a job prints: what Dask computes for its seed and chunks.
+const TRANSPOSE_SUM: &str = "total:\n99997316.50238866\n";
+
+/// Has the API server refuse pods in the namespace that are not as strict as Kubernetes knows it.
+async fn restrict(s: &Scenario) -> Result<()> {
+    let restricted = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    let namespaces = Api::<Namespace>::all(s.client.clone());
+    namespaces.patch(&s.namespace, &PatchParams::default(), &Patch::Merge(restricted)).await?;
+    Ok(())
+}
 
 /// A cluster whose pods no scheduler places.
 fn unplaced(replicas: u32) -> Value {
@@ -50,6 +65,13 @@ async fn until_workers(s: &Scenario, group: &str, n: usize) -> Result<Vec<Pod>> 
     let there = |pods: &[Pod]| pods.iter().filter(|p| is_active(p)).count() == n;
     let pods = s.until_pods("the workers", &of_group(group), there).await?;
     Ok(pods.into_iter().filter(is_active).collect())
+}
+
+/// Waits until a group says that so many of its workers are ready.
+async fn until_ready(s: &Scenario, group: &str, n: u64) -> Result<()> {
+    let ready = move |g: Option<&DaskWorkerGroup>| g.is_some_and(|g| g.status()["readyReplicas"] == n);
+    s.until::<DaskWorkerGroup>(&format!("{n} workers that are ready"), group, ready).await?;
+    Ok(())
 }
 
 /// The number of workers that a group's spec asks for.

@@ -1,17 +1,11 @@
 //! Workers that come and go while they work, and lose nothing.
 
-use super::{STOCK, asked, until_workers};
-use anyhow::{Context, Result, ensure};
+use super::{STOCK, asked, until_ready, until_workers};
+use anyhow::{Context, ensure};
 use e2e::dask::{Dask, DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup};
-use e2e::{Scenario, operated};
+use e2e::operated;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-
-async fn until_ready(s: &Scenario, group: &str, n: usize) -> Result<()> {
-    let ready = move |g: Option<&DaskWorkerGroup>| g.is_some_and(|g| g.status()["readyReplicas"] == n);
-    s.until::<DaskWorkerGroup>(&format!("{n} workers that are ready"), group, ready).await?;
-    Ok(())
-}
 
 #[test]
 fn a_native_job_that_is_scaled_computes_nothing_twice() {

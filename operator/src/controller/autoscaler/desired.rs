@@ -1,7 +1,6 @@
 //! How many workers a group should have, by what the scheduler wants.
 
 use super::Seen;
-use super::validate::validate;
 use crate::action::{Action, Answer, Ask, Kind, Plan, owner, tell};
 use crate::children::controller_uid;
 use serde_json::json;
@@ -30,17 +29,11 @@ pub fn decide(seen: &Seen) -> Option<i32> {
     Some(if wanted < current && current <= most { wanted.max(lowest) } else { wanted })
 }
 
-/// What is to be done about an autoscaler.
-pub(super) fn desired(seen: &Seen) -> Plan {
-    let mut plan = Plan::default();
-    plan.look_again(TARGET_POLL);
-    if validate(seen).is_err() {
-        return plan;
-    }
-    adopt(seen, &mut plan);
+/// What is to be done about an autoscaler that is valid; `scaled` is the number that its group is to have.
+pub(super) fn desired(seen: &Seen, scaled: Option<i32>, plan: &mut Plan) {
+    adopt(seen, plan);
     plan.ask = Some(Ask::Target);
-    // The group's own number is what it is worth when there is work again.
-    if let (Some(n), Some(group), false) = (decide(seen), &seen.group, seen.asleep) {
+    if let (Some(n), Some(group)) = (scaled, &seen.group) {
         let current = group.spec.worker.replicas;
         plan.actions.push(Action::Merge {
             kind: Kind::Group,
@@ -50,7 +43,6 @@ pub(super) fn desired(seen: &Seen) -> Plan {
         });
         plan.actions.push(tell("Scaled", format!("from {current} to {n} workers")));
     }
-    plan
 }
 
 /// The cluster owns its autoscaler, so that both go together.

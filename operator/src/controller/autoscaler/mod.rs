@@ -8,7 +8,7 @@ mod validate;
 pub use desired::decide;
 pub use observe::Seen;
 
-use crate::action::{Kind, warn};
+use crate::action::{Kind, Plan, warn};
 use crate::cache::Id;
 use crate::controller::{Context, Error, Outcome};
 
@@ -23,17 +23,22 @@ pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
     if meta.deletion_timestamp.is_some() {
         return Ok(Outcome::default());
     }
-    let mut plan = desired::desired(&seen);
-    if let Err(refusal) = validate::validate(&seen) {
-        plan.actions.push(warn(refusal.reason, refusal.message));
+    let refusal = validate::validate(&seen).err();
+    // The group's own number is what it is worth when there is work again.
+    let scaled = if refusal.is_none() && !seen.asleep { decide(&seen) } else { None };
+    let mut plan = Plan::default();
+    match &refusal {
+        Some(refusal) => plan.actions.push(warn(refusal.reason, &refusal.message)),
+        None => desired::desired(&seen, scaled, &mut plan),
     }
+    plan.look_again(desired::TARGET_POLL);
     let failure = ctx.carry_out(Kind::Autoscaler, meta, &plan).await?;
     if let Some(ask) = &plan.ask {
         let cluster = Id::new(&id.namespace, &seen.autoscaler.spec.cluster);
         ctx.ask(Kind::Autoscaler, id, &cluster, ask, desired::TARGET_POLL);
     }
-    let scaled = if plan.ask.is_some() && !seen.asleep && failure.is_none() { decide(&seen) } else { None };
-    let status = status::status(&seen, scaled, failure.as_ref());
+    let scaled = scaled.filter(|_| failure.is_none());
+    let status = status::status(&seen, refusal.as_ref(), scaled, failure.as_ref());
     ctx.write_status(Kind::Autoscaler, meta, seen.autoscaler.status.as_ref(), &status).await?;
     Ok(Outcome { again: plan.again, failure })
 }

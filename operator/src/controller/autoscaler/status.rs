@@ -1,19 +1,24 @@
 //! What people and programs read about an autoscaler.
 
 use super::Seen;
-use super::validate::validate;
 use crate::action::Answer;
 use crate::api::DaskAutoscalerStatus;
 use crate::conditions::Conditions;
 use crate::controller::Failure;
+use crate::controller::cluster::Refusal;
 
 /// The status of an autoscaler; `scaled` is the number that the group was just given.
-pub(super) fn status(seen: &Seen, scaled: Option<i32>, failure: Option<&Failure>) -> DaskAutoscalerStatus {
+pub(super) fn status(
+    seen: &Seen,
+    refusal: Option<&Refusal>,
+    scaled: Option<i32>,
+    failure: Option<&Failure>,
+) -> DaskAutoscalerStatus {
     let old = seen.autoscaler.status.clone().unwrap_or_default();
     let generation = seen.autoscaler.metadata.generation;
     let mut c = Conditions::new(&old.conditions, generation, &seen.now);
-    match (validate(seen), &seen.answer) {
-        (Err(refusal), _) => {
+    match (refusal, &seen.answer) {
+        (Some(refusal), _) => {
             c.set("Available", false, refusal.reason, &refusal.message);
             c.set("Progressing", false, refusal.reason, "");
             c.set("Degraded", true, refusal.reason, &refusal.message);
@@ -21,7 +26,7 @@ pub(super) fn status(seen: &Seen, scaled: Option<i32>, failure: Option<&Failure>
                 c.set("Contended", true, "TwoAutoscalers", &refusal.message);
             }
         }
-        (Ok(()), Some(Answer::Target(_))) => {
+        (None, Some(Answer::Target(_))) => {
             c.set("Available", true, "TargetKnown", "");
             c.set("Progressing", scaled.is_some(), if scaled.is_some() { "Scaling" } else { "Settled" }, "");
             match failure {
@@ -29,7 +34,7 @@ pub(super) fn status(seen: &Seen, scaled: Option<i32>, failure: Option<&Failure>
                 None => c.set("Degraded", false, "Healthy", ""),
             }
         }
-        (Ok(()), answer) => {
+        (None, answer) => {
             let why = match answer {
                 Some(Answer::NoApi) => "the scheduler serves no /api/v1/adaptive_target",
                 Some(Answer::Failed(why)) => why,

@@ -35,7 +35,7 @@ pub(super) fn wanted(seen: &Seen) -> usize {
     if asleep { 0 } else { usize::try_from(seen.group.spec.worker.replicas).unwrap_or(0) }
 }
 
-/// A worker's pod, for this name, slot and turn.
+/// A worker's pod, for this name, slot and turn; the hash of the template is not among its annotations yet.
 pub fn worker_body(
     group: &DaskWorkerGroup,
     cluster: &DaskCluster,
@@ -50,7 +50,6 @@ pub fn worker_body(
         Component { cluster: &spec.cluster, name: "worker", group: Some(group_name), is_pod: true };
     let mut annotations = metadata::annotations(meta, spec.worker.metadata.as_ref());
     annotations.entry(SAFE_TO_EVICT.into()).or_insert_with(|| "true".into());
-    annotations.insert(HASH.into(), template_hash(group, cluster, settings));
     annotations.insert(SLOT.into(), format!("{}.{}", slot.0, slot.1));
     json!({
         "apiVersion": "v1",
@@ -108,7 +107,8 @@ pub(super) fn desired(seen: &Seen, settings: &Settings) -> Plan {
 
     retire(seen, cluster, &leaving, &mut plan);
     let waiting = bury(seen, &mut plan);
-    create(seen, cluster, settings, wanted.saturating_sub(active.len()), &waiting, &mut plan);
+    let missing = wanted.saturating_sub(active.len());
+    create(seen, cluster, settings, &template.hash, missing, &waiting, &mut plan);
     active.iter().filter(|m| m.kind == Kind::Pod).for_each(|m| repair(seen, m, &mut plan));
     budget(seen, wanted, &mut plan);
     plan
@@ -342,6 +342,7 @@ fn create(
     seen: &Seen,
     cluster: &DaskCluster,
     settings: &Settings,
+    hash: &str,
     missing: usize,
     waiting: &BTreeMap<u32, Timestamp>,
     plan: &mut Plan,
@@ -364,7 +365,8 @@ fn create(
     for slot in free.take(missing.min(BATCH)) {
         let turn = turns.get(&slot).copied().unwrap_or(0);
         let name = names::worker(group, uid, slot, turn);
-        let body = worker_body(&seen.group, cluster, settings, &name, (slot, turn));
+        let mut body = worker_body(&seen.group, cluster, settings, &name, (slot, turn));
+        body["metadata"]["annotations"][HASH] = json!(hash);
         plan.actions.push(Action::Create { kind: Kind::Pod, body });
     }
     if missing > BATCH {
