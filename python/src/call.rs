@@ -126,5 +126,5 @@ pub(crate) fn trouble(py: Python<'_>, error: PyErr) -> Trouble {
     let text = value.str().map_or_else(|_| String::new(), |s| s.to_string());
     let error_text = if text.is_empty() { name } else { format!("{name}: {text}") };
     // The traceback is part of the value.
-    Trouble { error: error_text, cause: Some(Object::value(value.as_any())) }
+    Trouble { error: error_text, cause: Some(Arc::new(Object::new(value.as_any()))) }
 }

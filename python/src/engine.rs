@@ -71,6 +71,9 @@ impl Drop for Inner {
     }
 }
 
+/// A key, and its handle where it was started.
+type Started = (String, Option<Handle>);
+
 /// Scheduler and compute threads in this process.
 #[pyclass(frozen, module = "dask_runtime._engine")]
 pub(crate) struct Engine {
@@ -219,9 +222,11 @@ impl Engine {
         name: &str,
         token: &str,
         known: &Bound<'py, PyDict>,
-    ) -> PyResult<Option<Vec<(String, Option<Handle>)>>> {
+    ) -> PyResult<Option<Vec<Started>>> {
         self.check_process()?;
-        let Some(mapped) = crate::map::tasks(&function, &columns, name, token, known)? else { return Ok(None) };
+        let Some(mapped) = crate::map::tasks(&function, &columns, name, token, known)? else {
+            return Ok(None);
+        };
         let kept = self.keep(py, mapped.part, mapped.live)?;
         let handle = |task: Option<u32>| task.map(|task| Handle::new(&kept, task));
         Ok(Some(mapped.rows.into_iter().map(|(key, task)| (key, handle(task))).collect()))

@@ -232,7 +232,10 @@ impl Watch {
 /// # Errors
 /// What the first of them that failed raised.
 #[pyfunction]
-pub(crate) fn gather<'py>(py: Python<'py>, handles: Vec<PyRef<'py, Handle>>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+pub(crate) fn gather<'py>(
+    py: Python<'py>,
+    handles: Vec<PyRef<'py, Handle>>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let watched = Arc::new(Watched::default());
     let count = handles.len();
     lock(&watched.done).wanted = count;

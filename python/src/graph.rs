@@ -7,7 +7,9 @@ use crate::spec::{self, Argument, Node, Spec};
 use dask_array::Value;
 use dask_plan::columns::u32s;
 use dask_plan::order::{Graph, order};
-use dask_plan::plan::{Block, Body, EXTERNAL, External, Output, Part, Python as Call, Sink, TaskKind, Template, VERSION};
+use dask_plan::plan::{
+    Block, Body, EXTERNAL, External, Output, Part, Python as Call, Sink, TaskKind, Template, VERSION,
+};
 use dask_plan::{DType, plan};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -271,7 +273,8 @@ impl<'py> Builder<'_, 'py> {
             if let Some(spec) = self.specs[t].take() {
                 let native = recipe::lower(py, &spec, mine.len()).map(|lowered| {
                     let recipe::Lowered { recipe, literals, numbers } = lowered;
-                    let native = recipes.entry(recipe).or_insert_with_key(|r| Arc::new(Native::new(r.clone())));
+                    let native =
+                        recipes.entry(recipe).or_insert_with_key(|r| Arc::new(Native::new(r.clone())));
                     LiveNative { native: Arc::clone(native), literals, numbers }
                 });
                 live.push(Value::Foreign(Arc::new(Live { spec, native })));

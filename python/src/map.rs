@@ -3,9 +3,9 @@
 use crate::call::Live;
 use crate::spec::{Argument, Function, Spec, Step};
 use dask_array::Value;
+use dask_plan::DType;
 use dask_plan::columns::u32s;
 use dask_plan::plan::{Block, Body, Output, Part, Python as Call, Sink, Template, VERSION};
-use dask_plan::DType;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use std::collections::HashMap;
@@ -115,7 +115,8 @@ pub(crate) fn tasks<'py>(
         chunks: vec![],
         tasks: u32s(0..tasks),
     };
-    let block = Block { count: tasks, ndim: 1, index: u32s(index), blobs: u32s(0..tasks), ..Block::default() };
+    let block =
+        Block { count: tasks, ndim: 1, index: u32s(index), blobs: u32s(0..tasks), ..Block::default() };
     let part = Part {
         version: VERSION,
         names: vec![name.into()],

@@ -37,7 +37,8 @@ pub(crate) fn register(
     subgraph: Py<PyAny>,
     cast: Py<PyAny>,
 ) {
-    let _ = NAMES.set(py, Names { task, task_ref, graph_node, alias, data_node, list, ndarray, subgraph, cast });
+    let _ =
+        NAMES.set(py, Names { task, task_ref, graph_node, alias, data_node, list, ndarray, subgraph, cast });
 }
 
 /// # Errors

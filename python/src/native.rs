@@ -60,7 +60,8 @@ impl Native {
         if programs.len() >= KEPT {
             programs.clear();
         }
-        let program = specialise(&self.recipe, &shaped, numbers).and_then(|p| Prepared::new(p).ok()).map(Arc::new);
+        let program =
+            specialise(&self.recipe, &shaped, numbers).and_then(|p| Prepared::new(p).ok()).map(Arc::new);
         programs.insert(shaped, program.clone());
         program
     }
@@ -87,7 +88,8 @@ fn specialise(recipe: &Recipe, inputs: &[Shaped], numbers: usize) -> Option<Prog
     for call in &recipe.calls {
         let get = |of: &Ref| resolve(of, inputs, &steps);
         let of: Vec<Abstract> = call.of.iter().map(get).collect();
-        let keywords: Vec<(&str, Abstract)> = call.keywords.iter().map(|(n, v)| (n.as_str(), get(v))).collect();
+        let keywords: Vec<(&str, Abstract)> =
+            call.keywords.iter().map(|(n, v)| (n.as_str(), get(v))).collect();
         let result = writer.call(call.function, of, Keywords(keywords))?;
         steps.push(result);
     }
@@ -132,7 +134,12 @@ impl Keywords<'_> {
 }
 
 impl Writer {
-    fn call(&mut self, function: Known, mut of: Vec<Abstract>, mut keywords: Keywords<'_>) -> Option<Abstract> {
+    fn call(
+        &mut self,
+        function: Known,
+        mut of: Vec<Abstract>,
+        mut keywords: Keywords<'_>,
+    ) -> Option<Abstract> {
         match function {
             Known::Unary(f) => {
                 keywords.none_left()?;
@@ -206,7 +213,8 @@ impl Writer {
                 keywords.none_left()?;
                 let list = of.first().filter(|_| of.len() == 1)?;
                 let Constant::Tuple(axes) = as_tuple(&axes) else { return None };
-                let axes: Vec<usize> = axes.iter().map(|a| usize::try_from(int(a)?).ok()).collect::<Option<_>>()?;
+                let axes: Vec<usize> =
+                    axes.iter().map(|a| usize::try_from(int(a)?).ok()).collect::<Option<_>>()?;
                 self.concatenate(list, &axes)
             }
             Known::ConcatenateShaped => {
@@ -258,7 +266,9 @@ impl Writer {
             Known::EnforceDtype => {
                 let dtype = keywords.constant("enforce_dtype")?;
                 let function = keywords.constant("enforce_dtype_function")?;
-                let (Constant::DType(dtype), Constant::Function(function)) = (dtype, function) else { return None };
+                let (Constant::DType(dtype), Constant::Function(function)) = (dtype, function) else {
+                    return None;
+                };
                 let result = self.call(function, of, keywords)?;
                 matches!(&result, Abstract::Array(_, got, _) if *got == dtype).then_some(result)
             }
@@ -270,7 +280,8 @@ impl Writer {
                 if da != db || !float(da) || sa.len() != 2 || sb.len() != 2 || sa[1] != sb[0] {
                     return None;
                 }
-                let Abstract::Array(product, ..) = self.push(Op::MatMul, vec![a, b], da, vec![sa[0], sb[1]]) else {
+                let Abstract::Array(product, ..) = self.push(Op::MatMul, vec![a, b], da, vec![sa[0], sb[1]])
+                else {
                     return None;
                 };
                 // With the axis that was summed over back in its place.
@@ -329,7 +340,8 @@ impl Writer {
 
     fn getitem(&mut self, x: u32, dtype: DType, shape: &[usize], index: &Constant) -> Option<Abstract> {
         let Constant::Tuple(items) = as_tuple(index) else { return None };
-        if items.iter().any(|i| matches!(i, Constant::None | Constant::Ellipsis)) || items.len() > shape.len() {
+        if items.iter().any(|i| matches!(i, Constant::None | Constant::Ellipsis)) || items.len() > shape.len()
+        {
             return None;
         }
         let (mut ranges, mut kept, mut drop) = (vec![], vec![], vec![]);
@@ -389,7 +401,8 @@ impl Writer {
         if sorted.len() != axes.len() || shape.is_empty() || sorted.iter().any(|&a| shape[a] == 0) {
             return None;
         }
-        let kept: Vec<usize> = (0..shape.len()).map(|a| if sorted.contains(&a) { 1 } else { shape[a] }).collect();
+        let kept: Vec<usize> =
+            (0..shape.len()).map(|a| if sorted.contains(&a) { 1 } else { shape[a] }).collect();
         let axes: Vec<u32> = sorted.iter().map(|&a| a as u32).collect();
         let reduced = self.push(Op::Reduce { f, axes: axes.clone(), dtype: result }, vec![x], result, kept);
         match keepdims {
@@ -405,7 +418,9 @@ impl Writer {
 
     /// `numpy.concatenate` along one axis for each level of nesting.
     fn concatenate(&mut self, list: &Abstract, axes: &[usize]) -> Option<Abstract> {
-        let Abstract::List(items) = list else { return matches!(list, Abstract::Array(..)).then(|| list.clone()) };
+        let Abstract::List(items) = list else {
+            return matches!(list, Abstract::Array(..)).then(|| list.clone());
+        };
         let (axis, rest) = axes.split_first()?;
         let parts: Vec<Abstract> = if rest.is_empty() {
             items.clone()
@@ -451,7 +466,8 @@ impl Writer {
         let dtype = keywords.constant("dtype")?;
         let Constant::DType(dtype) = dtype else { return None };
         keywords.none_left()?;
-        let [Abstract::Constant(Constant::Number(n)), Abstract::Constant(Constant::Tuple(dims))] = &of[..] else {
+        let [Abstract::Constant(Constant::Number(n)), Abstract::Constant(Constant::Tuple(dims))] = &of[..]
+        else {
             return None;
         };
         let shape: Vec<usize> = dims.iter().map(|d| usize::try_from(int(d)?).ok()).collect::<Option<_>>()?;
@@ -479,10 +495,12 @@ impl Writer {
         };
         let Abstract::Constant(Constant::Tuple(options)) = options else { return None };
         let plain = options.iter().all(|option| match option {
-            Constant::Tuple(pair) => matches!(
-                &pair[..],
-                [Constant::Text(name), Constant::DType(DType::Float64)] if name == "dtype"
-            ) || matches!(&pair[..], [Constant::Text(name), Constant::None] if name == "out"),
+            Constant::Tuple(pair) => {
+                matches!(
+                    &pair[..],
+                    [Constant::Text(name), Constant::DType(DType::Float64)] if name == "dtype"
+                ) || matches!(&pair[..], [Constant::Text(name), Constant::None] if name == "out")
+            }
             _ => false,
         });
         if !no_args || !plain {

@@ -11,8 +11,7 @@ use dask_plan::{DType, Scalar};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyComplex, PyDict, PyEllipsis, PyFloat, PyInt, PyList, PySlice, PyString, PyTuple,
-    PyType,
+    PyBool, PyComplex, PyDict, PyEllipsis, PyFloat, PyInt, PyList, PySlice, PyString, PyTuple, PyType,
 };
 use serde::Deserialize;
 
@@ -219,9 +218,8 @@ impl<'py> Writer<'py> {
             return list.iter().map(|item| self.literal(&item)).collect::<Option<_>>().map(Ref::List);
         }
         if let Ok(dict) = object.cast_exact::<PyDict>() {
-            let pairs = dict.iter().map(|(k, v)| {
-                Some(Constant::Tuple(vec![self.constant(&k)?, self.constant(&v)?]))
-            });
+            let pairs =
+                dict.iter().map(|(k, v)| Some(Constant::Tuple(vec![self.constant(&k)?, self.constant(&v)?])));
             return pairs.collect::<Option<_>>().map(|pairs| Ref::Constant(Constant::Tuple(pairs)));
         }
         // An array in the graph: one more input, since it need not be the same in every task of the recipe.

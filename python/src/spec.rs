@@ -139,7 +139,10 @@ impl<'py> Compiler<'_, '_, 'py> {
         let Some(scope) = self.scopes.last() else { return (self.outside)(key) };
         if let Some(at) = scope.known.get_item(key)? {
             if at.is_none() {
-                return Err(PyRuntimeError::new_err(format!("a fused task has a cycle through {}", key.repr()?)));
+                return Err(PyRuntimeError::new_err(format!(
+                    "a fused task has a cycle through {}",
+                    key.repr()?
+                )));
             }
             return Ok(scope.found[at.extract::<usize>()?].copy(py));
         }

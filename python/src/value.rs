@@ -3,11 +3,11 @@
 use crate::names::names;
 use dask_array::buffer::Buffer;
 use dask_array::{Chunk, DType, Foreign, Value, with_dtype};
+use dask_runtime::worker::Trouble;
 use numpy::{PyArray, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
-use dask_runtime::worker::Trouble;
-use pyo3::exceptions::PyRuntimeError;
 use std::any::Any;
 use std::fmt;
 use std::ptr::NonNull;
@@ -67,7 +67,7 @@ impl Object {
         Value::Foreign(Arc::new(Object::new(object)))
     }
 
-    fn new(object: &Bound<'_, PyAny>) -> Object {
+    pub(crate) fn new(object: &Bound<'_, PyAny>) -> Object {
         Object { nbytes: sizeof(object), object: object.clone().unbind(), chunk: chunk(object) }
     }
 }
@@ -179,7 +179,7 @@ pub(crate) fn fresh<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, 
 
 /// What a failure raises: the exception itself, else a RuntimeError with its words.
 pub(crate) fn error(py: Python<'_>, trouble: &Trouble) -> PyErr {
-    match trouble.cause.as_ref().map(|cause| object(py, cause)) {
+    match trouble.cause.clone().map(|cause| object(py, &Value::Foreign(cause))) {
         Some(Ok(cause)) => PyErr::from_value(cause),
         _ => PyRuntimeError::new_err(trouble.error.clone()),
     }

@@ -1,11 +1,11 @@
 //! Waiting without the interpreter, and with an ear for Ctrl-C.
 
+use dask_runtime::worker::Engine;
 use pyo3::prelude::*;
 use std::cell::RefCell;
-use std::sync::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use dask_runtime::worker::Engine;
 
 /// How long Ctrl-C may go unheard.
 const EAR: Duration = Duration::from_millis(50);

@@ -129,7 +129,13 @@ async fn measure(engine: &Embedded, run: usize, in_memory: bool, sum: bool) -> (
 async fn main() {
     let runs = if std::env::args().any(|a| a == "--quick") { 1 } else { 7 };
     let (threads, memory_limit) = embedded::defaults();
-    let options = embedded::Options { threads, memory_limit, data_dirs: vec![], small_bytes: embedded::SMALL, lane: None };
+    let options = embedded::Options {
+        threads,
+        memory_limit,
+        data_dirs: vec![],
+        small_bytes: embedded::SMALL,
+        lane: None,
+    };
     let engine = Embedded::start(options).expect("the engine starts");
     let mut totals = vec![];
     for (name, in_memory, sum) in [("add", true, false), ("sum", true, true), ("random_sum", false, true)] {

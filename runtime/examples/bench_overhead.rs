@@ -154,8 +154,14 @@ fn main() {
 
     runtime.block_on(async {
         let (threads, memory_limit) = embedded::defaults();
-        let engine = Embedded::start(embedded::Options { threads, memory_limit, data_dirs: vec![], small_bytes: embedded::SMALL, lane: None })
-            .expect("an engine");
+        let engine = Embedded::start(embedded::Options {
+            threads,
+            memory_limit,
+            data_dirs: vec![],
+            small_bytes: embedded::SMALL,
+            lane: None,
+        })
+        .expect("an engine");
         let mut times = vec![];
         for n in 0..=repetitions {
             times.push(local(&engine, format!("many-{n}"), part.clone(), leaves).await);

@@ -200,7 +200,14 @@ mod tests {
     }
 
     fn engine() -> Embedded {
-        Embedded::start(Options { threads: 3, memory_limit: 0, data_dirs: vec![], small_bytes: SMALL, lane: None }).unwrap()
+        Embedded::start(Options {
+            threads: 3,
+            memory_limit: 0,
+            data_dirs: vec![],
+            small_bytes: SMALL,
+            lane: None,
+        })
+        .unwrap()
     }
 
     #[tokio::test]

@@ -177,10 +177,8 @@ fn build(node: Node, payloads: &mut impl Iterator<Item = Buffer>) -> Result<Valu
             Ok(Value::Tuple(values))
         }
         Node::Foreign(lens) => {
-            let packed: Option<Vec<Chunk>> = lens
-                .iter()
-                .map(|len| Chunk::from_buffer(DType::UInt8, &[*len], payloads.next()?))
-                .collect();
+            let packed: Option<Vec<Chunk>> =
+                lens.iter().map(|len| Chunk::from_buffer(DType::UInt8, &[*len], payloads.next()?)).collect();
             let packed = packed.ok_or_else(|| DecodeError("a payload of an object is missing".into()))?;
             Ok(Value::Foreign(Arc::new(Packed(packed))))
         }
@@ -255,9 +253,14 @@ impl Reader<'_> {
                 let count = u32::from_le_bytes(self.take()?) as usize;
                 // Each length takes eight bytes, so no more can follow than there are.
                 if count > self.rest.len() / 8 {
-                    return Err(DecodeError(format!("an object of {count} payloads in {} bytes", self.rest.len())));
+                    return Err(DecodeError(format!(
+                        "an object of {count} payloads in {} bytes",
+                        self.rest.len()
+                    )));
                 }
-                let mine = (0..count).map(|_| Ok(u64::from_le_bytes(self.take()?) as usize)).collect::<Result<Vec<_>, _>>()?;
+                let mine = (0..count)
+                    .map(|_| Ok(u64::from_le_bytes(self.take()?) as usize))
+                    .collect::<Result<Vec<_>, _>>()?;
                 lens.extend(&mine);
                 Ok(Node::Foreign(mine))
             }

@@ -687,3 +687,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tolerant_task_that_fails_for_good_yields_its_failure() {
+    let mut lab = Lab::new([info(0)]);
+    let tolerant = Class { tolerant: true, retries: 1, ..class("f") };
+    let job = lab.job(vec![tolerant], vec![roots(2), block(0, &[&[0]])], &[1, 2]);
+    for attempt in 0..2 {
+        let at = lab.orders.iter().position(|(_, c, _)| c.task.local == 0).expect("it is ordered");
+        let (worker, order, _) = lab.orders.remove(at).expect("an order");
+        assert!(!order.condemned, "attempt {attempt}");
+        lab.on(Event::Failed { worker, task: order.task, error: "no luck".into(), retryable: true });
+    }
+    let condemned =
+        lab.tell.iter().filter(|t| matches!(t, Tell::Condemned(f) if f.task.is_some_and(|t| t.local == 0)));
+    assert_eq!(condemned.count(), 1, "{:?}", lab.tell);
+    assert!(lab.orders.iter().any(|(_, c, _)| c.task.local == 0 && c.condemned));
+    lab.run(8, MS);
+    assert!(lab.tell.contains(&Tell::JobDone { job }), "{:?}", lab.tell);
+}
+
+#[test]
+fn a_worker_whose_thread_waits_inside_a_task_gets_another() {
+    let mut lab = Lab::new([info(0)]);
+    lab.job(vec![class("f")], vec![roots(1)], &[0]);
+    lab.job(vec![class("g")], vec![roots(40)], &[39]);
+    let before = lab.on_worker(0).len();
+    lab.on(Event::Threads { worker: WorkerId(0), nthreads: 2 });
+    assert_eq!(lab.on_worker(0).len(), before + 1, "one more task, as one thread more computes");
+}

@@ -248,7 +248,9 @@ impl fmt::Display for Text<'_> {
                         writeln!(f, "    {line}")?;
                     }
                 }
-                Body::Python(python) => writeln!(f, "    a Python call of {}", counted(python.inputs.into(), "input"))?,
+                Body::Python(python) => {
+                    writeln!(f, "    a Python call of {}", counted(python.inputs.into(), "input"))?
+                }
             }
         }
         let mut first = 0;

@@ -193,7 +193,7 @@ fn wrong_numbers_are_named() {
         (&|p| p.outputs[0].tasks = vec![1], "not a multiple of 4"),
         (
             &|p| {
-                let Body::Program(program) = &mut p.templates[1].body;
+                let Body::Program(program) = &mut p.templates[1].body else { unreachable!() };
                 program.body[0].of[0] = 9;
             },
             "template 1 (add): instruction 0: value 9",

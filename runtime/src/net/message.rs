@@ -5,7 +5,7 @@ mod client;
 pub use client::{FromClient, Progress, Submit, ToClient};
 
 use super::column::{i64s, u32s, u64s};
-use dask_array::Value;
+use dask_array::Foreign;
 use dask_core::{JobId, TaskId};
 use dask_plan::plan::Template;
 use serde::{Deserialize, Serialize};
@@ -352,7 +352,7 @@ pub struct Failed {
     pub error: String,
     /// What the worker's host made of it; it stays in the process.
     #[serde(skip)]
-    pub cause: Option<Value>,
+    pub cause: Option<Arc<dyn Foreign>>,
     /// Its inputs, and what each was: dtype, shape, bytes.
     pub inputs: Vec<((u32, u32), String)>,
 }

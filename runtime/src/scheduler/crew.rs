@@ -191,7 +191,13 @@ impl Worker {
                 orders.blobs.push(number);
             }
             if compute.condemned {
-                blobs.push(known.condemned.get(&local).cloned().unwrap_or_else(|| Trouble::from("it failed".to_string()).into()));
+                blobs.push(
+                    known
+                        .condemned
+                        .get(&local)
+                        .cloned()
+                        .unwrap_or_else(|| Trouble::from("it failed".to_string()).into()),
+                );
                 orders.condemned.push(index as u32);
                 orders.failures.push(blobs.len() as u32 - 1);
             }

@@ -89,7 +89,7 @@ impl State {
     pub(super) fn finished(&mut self, number: u32) {
         let peak = self.crew.peak();
         if let Some(job) = self.jobs.get_mut(&number)
-            && job.stage == Stage::Done
+            && matches!(job.stage, Stage::Done)
             && job.delivered()
         {
             let progress = job.progress(peak);

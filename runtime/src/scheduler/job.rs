@@ -4,10 +4,11 @@ use super::content::Content;
 use super::table::Table;
 use crate::ids::IdMap;
 use crate::net::message::Progress;
-use dask_array::Value;
+use dask_array::{Foreign, Value};
 use dask_core::JobId;
 use dask_plan::plan::Output;
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The most characters of a job's id.
@@ -68,7 +69,7 @@ pub enum JobEvent {
         /// What, where, why.
         error: String,
         /// What the host of the worker made of the error, if that is this process.
-        cause: Option<Value>,
+        cause: Option<Arc<dyn Foreign>>,
         /// How far it came.
         progress: Progress,
     },
@@ -78,7 +79,7 @@ pub enum JobEvent {
 pub type Subscriber = Box<dyn Fn(&JobEvent) -> bool + Send>;
 
 /// Where a job is in its life.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Stage {
     /// Tasks may still come.
     Open,
@@ -89,7 +90,7 @@ pub(super) enum Stage {
     Failed {
         refused: bool,
         error: String,
-        cause: Option<Value>,
+        cause: Option<Arc<dyn Foreign>>,
     },
 }
 
@@ -123,7 +124,7 @@ pub(super) struct Job {
     /// Jobs that have not ended and take its results.
     pub(super) users: u32,
     /// What hosts made of the errors of tasks that may be tried again.
-    pub(super) causes: IdMap<u32, Value>,
+    pub(super) causes: IdMap<u32, Arc<dyn Foreign>>,
     /// Failures that are the results of their tasks.
     pub(super) condemned: IdMap<u32, Value>,
     /// Wanted results that are not yet with the subscriber.

@@ -351,7 +351,7 @@ impl State {
     /// As [`State::add_part`]; `live` are blobs that never were bytes, numbered on from those of the part. Workers in other
     /// processes cannot have them.
     pub fn add_live(&mut self, number: u32, part: Part, live: Vec<Value>) {
-        if !self.jobs.get(&number).is_some_and(|j| j.stage == Stage::Open) {
+        if !self.jobs.get(&number).is_some_and(|j| matches!(j.stage, Stage::Open)) {
             return;
         }
         let last = part.last;
@@ -428,7 +428,7 @@ impl State {
 
     /// Nothing follows.
     pub fn complete(&mut self, number: u32) {
-        if let Some(job) = self.jobs.get_mut(&number).filter(|j| j.stage == Stage::Open) {
+        if let Some(job) = self.jobs.get_mut(&number).filter(|j| matches!(j.stage, Stage::Open)) {
             job.stage = Stage::Running;
             let id = job.id;
             self.event(Event::JobComplete { job: id });
@@ -545,7 +545,9 @@ impl State {
         let old: Vec<u32> = self
             .jobs
             .iter()
-            .filter(|(_, j)| j.kept.is_empty() && j.ended.is_some_and(|e| j.internal || now.duration_since(e) > keep))
+            .filter(|(_, j)| {
+                j.kept.is_empty() && j.ended.is_some_and(|e| j.internal || now.duration_since(e) > keep)
+            })
             .map(|(n, _)| *n)
             .collect();
         old.into_iter().for_each(|number| self.forget(number));

@@ -148,8 +148,14 @@ impl Table {
             Body::Python(python) => (true, python.tolerant),
         };
         let Template { name, nbytes, scratch, .. } = &**body;
-        let mut class =
-            Class { name: name.clone(), nbytes: *nbytes, scratch: *scratch, python, tolerant, ..Class::default() };
+        let mut class = Class {
+            name: name.clone(),
+            nbytes: *nbytes,
+            scratch: *scratch,
+            python,
+            tolerant,
+            ..Class::default()
+        };
         match annotations {
             None => {
                 self.plain.insert(template, number);

@@ -39,7 +39,7 @@ pub struct Trouble {
     /// What it said.
     pub error: String,
     /// The host's own form of it, such as the exception.
-    pub cause: Option<Value>,
+    pub cause: Option<Arc<dyn Foreign>>,
 }
 
 impl Trouble {
@@ -54,7 +54,7 @@ impl Trouble {
 
 impl Foreign for Trouble {
     fn held_bytes(&self) -> usize {
-        self.error.len() + self.cause.as_ref().map_or(0, Value::held_bytes)
+        self.error.len() + self.cause.as_ref().map_or(0, |cause| cause.held_bytes())
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,7 @@
 //! A task as the worker has it: its body, made ready, and its columns in the orders that brought it.
 
-use crate::net::message::Orders;
 use super::lane::{Call, Trouble};
+use crate::net::message::Orders;
 use dask_array::{Context, Prepared, Value};
 use dask_core::{JobId, TaskId};
 use std::sync::Arc;
@@ -90,7 +90,9 @@ impl Task {
 
     /// Its result. A failure among its inputs is its own.
     pub(super) fn run(&self, inputs: Vec<Value>) -> Result<Value, Trouble> {
-        if let Some(failure) = self.failure.as_ref().or_else(|| inputs.iter().find(|v| Trouble::of(v).is_some())) {
+        if let Some(failure) =
+            self.failure.as_ref().or_else(|| inputs.iter().find(|v| Trouble::of(v).is_some()))
+        {
             return Ok(failure.clone());
         }
         let args = &self.batch.orders.args[self.args as usize..self.args as usize + self.class.args];

@@ -37,7 +37,7 @@ fn one_by_one(inputs: &[Chunk], body: &[Instr]) -> Result<Value, Error> {
         let of: Vec<u32> = (0..operands.len() as u32).collect();
         match run(operands, vec![instr(i.op.clone(), &of)])? {
             Value::Array(chunk) => values.push(chunk),
-            Value::Tuple(_) => panic!("these operators yield arrays"),
+            _ => panic!("these operators yield arrays"),
         }
     }
     Ok(values.pop().expect("a value").into())

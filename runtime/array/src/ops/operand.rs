@@ -60,7 +60,9 @@ fn every_array(op: &str, values: Vec<Value>) -> Result<Vec<Chunk>, Error> {
             Value::Tuple(parts) => {
                 Err(operand(op, format!("operand {i} is a tuple of {}; it takes arrays", parts.len())))
             }
-            Value::Foreign(x) => Err(operand(op, format!("operand {i} is {}; it takes arrays", x.describe()))),
+            Value::Foreign(x) => {
+                Err(operand(op, format!("operand {i} is {}; it takes arrays", x.describe())))
+            }
         })
         .collect()
 }

@@ -12,7 +12,7 @@ fn reduce(f: Reduction, axes: &[u32], dtype: DType, x: Chunk) -> Chunk {
     let op = Op::Reduce { f, axes: axes.to_vec(), dtype };
     match run(vec![x], vec![instr(op, &[0])]).unwrap() {
         Value::Array(chunk) => chunk,
-        Value::Tuple(_) => panic!("an array"),
+        _ => panic!("an array"),
     }
 }
 
@@ -141,7 +141,7 @@ fn nan_prevails_or_is_skipped() {
         let op = Op::Arg { f, axes: vec![1], offset: vec![Int::Lit(10)], whole: vec![20] };
         match run(vec![x.slice(&[(0, 1, 1), (0, 3, 1)])], vec![instr(op, &[0])]).unwrap() {
             Value::Tuple(pair) => pair[1].array().unwrap().item::<i64>(),
-            Value::Array(_) => panic!("a pair"),
+            _ => panic!("a pair"),
         }
     };
     assert_eq!(

@@ -107,6 +107,7 @@ pub(crate) fn random(rng: &mut Rng, salt: u64, chaos: Chaos, outside: &[(TaskId,
                 scratch: rng.below(3) * rng.below(2) * 20,
                 retries: rng.below(6) as u32,
                 priority: rng.below(5) as i32 / 2 - 1,
+                tolerant: rng.chance(25),
                 ..Class::default()
             };
             if chaos.restricted && rng.chance(30) {

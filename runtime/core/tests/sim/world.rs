@@ -67,6 +67,8 @@ pub(crate) struct Submitted {
     salt: u64,
     /// Where wanted results are.
     places: BTreeMap<u32, WorkerId>,
+    /// Tasks whose failure is their result.
+    condemned: BTreeSet<u32>,
     /// Wanted results that came.
     got: BTreeSet<u32>,
     pub(crate) done: bool,
@@ -76,6 +78,14 @@ pub(crate) struct Submitted {
     runs: HashMap<u32, u32>,
     /// Other jobs still to be submitted may name its results.
     keep_until: u64,
+}
+
+impl Submitted {
+    /// Whether a task's failure may be its result, and is not yet.
+    fn tolerates(&self, task: TaskId) -> bool {
+        let class = self.plan.tasks[task.local as usize].0;
+        self.plan.classes[class as usize].tolerant && !self.condemned.contains(&task.local)
+    }
 }
 
 /// What kind of run it is.
@@ -312,8 +322,19 @@ impl World {
                 j.done = true;
             }
             Tell::JobFailed(failure) => {
-                let at = failure.job.0 as usize;
-                self.jobs[at].failure = Some(failure);
+                let job = &mut self.jobs[failure.job.0 as usize];
+                let ran = matches!(failure.reason, Reason::Raised { .. } | Reason::KilledWorkers { .. });
+                if let Some(task) = failure.task.filter(|t| ran && job.tolerates(*t)) {
+                    return Err(format!("{task:?} failed its job, but its class is tolerant"));
+                }
+                job.failure = Some(failure);
+            }
+            Tell::Condemned(failure) => {
+                let job = &mut self.jobs[failure.job.0 as usize];
+                let task = failure.task.ok_or("nothing is condemned")?;
+                if !job.tolerates(task) || !job.condemned.insert(task.local) {
+                    return Err(format!("{task:?} is condemned again, or though its class is not tolerant"));
+                }
             }
             Tell::JobClosed { job } => {
                 self.jobs[job.0 as usize].closed = true;
@@ -489,11 +510,12 @@ impl World {
         let Some(at) = w.running.iter().position(|(h, _)| h.serial == serial) else { return };
         let (held, nanos) = w.running.swap_remove(at);
         let job = &mut self.jobs[task.job.0 as usize];
-        if job.plan.poison == Some(task.local) {
+        let condemned = held.order.condemned;
+        if job.plan.poison == Some(task.local) && !condemned {
             self.losses += 1;
             return self.die(id);
         }
-        if self.rng.chance(job.plan.failing) {
+        if !condemned && self.rng.chance(job.plan.failing) {
             self.losses += 1;
             let event = Event::Failed { worker: id, task, error: "no luck".into(), retryable: true };
             self.send(id, event);
@@ -574,6 +596,7 @@ impl World {
             plan,
             salt,
             places: BTreeMap::new(),
+            condemned: BTreeSet::new(),
             got: BTreeSet::new(),
             done: false,
             closed: false,
