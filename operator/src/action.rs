@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Kinds of objects that the operator writes.
+/// Kinds of objects that the operator watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// DaskCluster.
@@ -27,6 +27,8 @@ pub enum Kind {
     ConfigMap,
     /// PodDisruptionBudget.
     DisruptionBudget,
+    /// HorizontalPodAutoscaler.
+    HorizontalPodAutoscaler,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Service => "Service",
             Kind::ConfigMap => "ConfigMap",
             Kind::DisruptionBudget => "PodDisruptionBudget",
+            Kind::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
         }
     }
 
@@ -52,6 +55,7 @@ impl Kind {
             Kind::Pod | Kind::Service | Kind::ConfigMap => "v1",
             Kind::Deployment => "apps/v1",
             Kind::DisruptionBudget => "policy/v1",
+            Kind::HorizontalPodAutoscaler => "autoscaling/v2",
         }
     }
 

@@ -44,10 +44,6 @@ pub fn worker_body(
     slot: (u32, u32),
 ) -> Value {
     let (meta, spec) = (&group.metadata, &group.spec);
-    let (group_name, namespace) =
-        (meta.name.as_deref().unwrap_or_default(), meta.namespace.as_deref().unwrap_or_default());
-    let component =
-        Component { cluster: &spec.cluster, name: "worker", group: Some(group_name), is_pod: true };
     let mut annotations = metadata::annotations(meta, spec.worker.metadata.as_ref());
     annotations.entry(SAFE_TO_EVICT.into()).or_insert_with(|| "true".into());
     annotations.insert(HASH.into(), template_hash(group, cluster, settings));
@@ -57,13 +53,21 @@ pub fn worker_body(
         "kind": "Pod",
         "metadata": {
             "name": name,
-            "namespace": namespace,
-            "labels": metadata::labels(meta, spec.worker.metadata.as_ref(), component),
+            "namespace": meta.namespace,
+            "labels": worker_labels(group),
             "annotations": annotations,
             "ownerReferences": [owner(Kind::Group, meta)],
         },
         "spec": worker_pod(group, cluster, settings, name),
     })
+}
+
+/// The labels of a group's workers.
+pub(super) fn worker_labels(group: &DaskWorkerGroup) -> metadata::Map {
+    let (meta, spec) = (&group.metadata, &group.spec);
+    let component =
+        Component { cluster: &spec.cluster, name: "worker", group: meta.name.as_deref(), is_pod: true };
+    metadata::labels(meta, spec.worker.metadata.as_ref(), component)
 }
 
 fn worker_pod(group: &DaskWorkerGroup, cluster: &DaskCluster, settings: &Settings, name: &str) -> Value {
@@ -153,10 +157,7 @@ fn inherit(active: &[&Member], hash: &str, plan: &mut Plan) {
 
 /// Puts labels back that somebody took from a worker.
 fn repair(seen: &Seen, member: &Member, plan: &mut Plan) {
-    let group = &seen.group;
-    let name = group.metadata.name.as_deref();
-    let component = Component { cluster: &group.spec.cluster, name: "worker", group: name, is_pod: true };
-    let labels = metadata::labels(&group.metadata, group.spec.worker.metadata.as_ref(), component);
+    let labels = worker_labels(&seen.group);
     if !holds(member.metadata.labels.as_ref(), &labels) {
         let patch = json!({"metadata": {"labels": labels}});
         plan.actions.push(Action::Merge {
@@ -398,22 +399,30 @@ pub fn budget_body(group: &DaskWorkerGroup) -> Value {
     })
 }
 
-/// Whether the group should have a budget of the operator's.
-pub(super) fn wants_budget(seen: &Seen, wanted: usize) -> bool {
-    wanted > 1 && annotation(&seen.group.metadata, DISRUPTION_BUDGET) != Some("false")
-}
-
 fn budget(seen: &Seen, wanted: usize, plan: &mut Plan) {
-    match &seen.budget {
-        None if wants_budget(seen, wanted) && !seen.has_other_budget => {
+    let why_none = match &seen.other_budget {
+        _ if annotation(&seen.group.metadata, DISRUPTION_BUDGET) == Some("false") => {
+            Some(format!("{DISRUPTION_BUDGET} is \"false\""))
+        }
+        Some(other) => {
+            Some(format!("PodDisruptionBudget {other} covers the workers, and two make every eviction fail"))
+        }
+        // Kubernetes adds up what pods' controllers want: the group and each of these count, and too many would be missing.
+        None if seen.members.iter().any(|m| m.kind == Kind::Deployment) => {
+            Some("some workers are still Deployments of the old operator".into())
+        }
+        None => None,
+    };
+    match (&seen.budget, why_none) {
+        (None, None) if wanted > 1 => {
             plan.actions
                 .push(Action::Create { kind: Kind::DisruptionBudget, body: budget_body(&seen.group) });
         }
-        Some(budget) if annotation(&seen.group.metadata, DISRUPTION_BUDGET) == Some("false") => {
+        (Some(budget), Some(why)) => {
             let uid = budget.metadata.uid.clone().unwrap_or_default();
             let name = budget.metadata.name.clone().unwrap_or_default();
             plan.actions.push(Action::Delete { kind: Kind::DisruptionBudget, name, uid, grace: None });
-            plan.actions.push(tell("BudgetRemoved", format!("{DISRUPTION_BUDGET} is \"false\"")));
+            plan.actions.push(tell("BudgetRemoved", why));
         }
         _ => {}
     }
