@@ -35,7 +35,15 @@ pub struct Operator {
 /// # Panics
 /// When the scenario fails, or no cluster can be had.
 pub fn operated(name: &str, body: impl AsyncFnOnce(&Scenario, &mut Operator) -> Result<()>) {
-    scenario(name, Nodes::Shared, async |s| {
+    operated_on(name, Nodes::Shared, body);
+}
+
+/// The same, and says whether it leaves the nodes alone.
+///
+/// # Panics
+/// When the scenario fails, or no cluster can be had.
+pub fn operated_on(name: &str, nodes: Nodes, body: impl AsyncFnOnce(&Scenario, &mut Operator) -> Result<()>) {
+    scenario(name, nodes, async |s| {
         let mut operator = Operator::start(s).await?;
         body(s, &mut operator).await?;
         let denied = operator.gate.denied();
@@ -148,7 +156,10 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// Installs the definitions of the custom resources, or brings those that are there up to date.
-async fn define(s: &Scenario) -> Result<()> {
+///
+/// # Errors
+/// When the API server refuses them.
+pub async fn define(s: &Scenario) -> Result<()> {
     let api = Api::<CustomResourceDefinition>::all(s.client.clone());
     for file in std::fs::read_dir(cluster::root().join("crds"))? {
         let definition: Value = serde_yaml::from_str(&std::fs::read_to_string(file?.path())?)?;

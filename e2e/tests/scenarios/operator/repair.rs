@@ -104,6 +104,27 @@ fn what_somebody_edits_is_put_back() {
 }
 
 #[test]
+fn what_happened_while_nobody_watched_is_repaired() {
+    operated("repair-missed", async |s, operator| {
+        cluster(s, 2).await?;
+        let worker = until_workers(s, GROUP, 2).await?.remove(0);
+        operator.kill()?;
+        s.api::<Pod>().delete(&worker.name_any(), &DeleteParams::default().grace_period(0)).await?;
+        s.api::<Service>().delete(SCHEDULER, &DeleteParams::default()).await?;
+        let edited = json!({"spec": {"template": {"spec": {"containers": [{"name": "scheduler", "image": "edited"}]}}}});
+        s.merge::<Deployment>(SCHEDULER, edited).await?;
+        let more = json!({"spec": {"worker": {"replicas": 3}}});
+        s.merge::<DaskCluster>("c", more).await?;
+        operator.run()?;
+        until_workers(s, GROUP, 3).await?;
+        s.until::<Service>("the Service", SCHEDULER, |service: Option<&Service>| service.is_some()).await?;
+        let is_back = |d: Option<&Deployment>| d.is_some_and(|d| image(d) == Some("none"));
+        s.until::<Deployment>("the Deployment as it was", SCHEDULER, is_back).await?;
+        Ok(())
+    });
+}
+
+#[test]
 fn a_changed_worker_reaches_the_pods() {
     operated("changed-worker", async |s, _| {
         cluster(s, 3).await?;
