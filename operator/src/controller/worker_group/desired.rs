@@ -249,7 +249,7 @@ fn delete(member: &Member, grace: Option<u32>) -> Action {
 fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Plan) {
     let timeout = cluster.spec.retire_timeout_seconds.unwrap_or(300);
     let gone: BTreeSet<&str> = match &seen.answer {
-        Some(Answer::Retired(names)) => names.iter().map(String::as_str).collect(),
+        Some(Answer::Retired(uids)) => uids.iter().map(String::as_str).collect(),
         _ => BTreeSet::new(),
     };
     let mut asked = Vec::new();
@@ -257,7 +257,7 @@ fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Pl
         let since = member.retiring.unwrap_or(seen.now.0);
         let waited = seen.now.0.as_second() - since.as_second();
         // An answer from before it was chosen says nothing about it.
-        if member.retiring.is_some() && gone.contains(member.name.as_str()) {
+        if member.retiring.is_some() && gone.contains(member.uid.as_str()) {
             plan.actions.push(delete(member, Some(RETIRED_GRACE)));
         } else if !member.is_ready && !seen.has_scheduler && member.ip.is_none() {
             plan.actions.push(delete(member, None));
@@ -295,7 +295,7 @@ fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Pl
             m.kind == Kind::Pod && m.is_terminating() && !m.is_over && m.retiring.is_none() && m.is_ready
         });
         for member in ending {
-            if gone.contains(member.name.as_str()) {
+            if gone.contains(member.uid.as_str()) {
                 plan.actions.push(delete(member, Some(RETIRED_GRACE)));
                 // Marked, so that this is done once.
                 mark(member, seen.now.0, plan);
@@ -305,7 +305,8 @@ fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Pl
         }
     }
     if !asked.is_empty() {
-        let workers = asked.iter().map(|m| Worker { name: m.name.clone(), ip: m.ip.clone() });
+        let workers =
+            asked.iter().map(|m| Worker { uid: m.uid.clone(), name: m.name.clone(), ip: m.ip.clone() });
         plan.ask = Some(Ask::Retire(workers.collect()));
         plan.look_again(RETIRE_POLL);
     }

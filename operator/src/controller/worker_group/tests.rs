@@ -129,7 +129,9 @@ fn whoever_leaves_is_marked_then_asked_for_and_goes_when_the_scheduler_says_so()
         member.retiring = Some(at(NOW));
     }
     // One is gone, the other one holds something still.
-    seen.answer = Some(Answer::Retired(vec![chosen[0].clone()]));
+    // An earlier pod of the other one's name is of no account.
+    seen.answer =
+        Some(Answer::Retired(vec![format!("uid-{}", chosen[0]), "earlier".into(), chosen[1].clone()]));
     let second = plan(&seen);
     assert_eq!(deleted(&second), [chosen[0].as_str()]);
     assert_eq!(asked(&second), [chosen[1].as_str()]);
