@@ -129,14 +129,15 @@ fn a_changed_worker_reaches_the_pods() {
     operated("changed-worker", async |s, _| {
         cluster(s, 3).await?;
         let old: BTreeSet<String> =
-            until_workers(s, GROUP, 3).await?.iter().map(ResourceExt::name_any).collect();
+            until_workers(s, GROUP, 3).await?.iter().filter_map(ResourceExt::uid).collect();
         let changed =
             json!({"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": "new"}]}}}});
         s.merge::<DaskCluster>("c", changed).await?;
         let are_new = |pods: &[Pod]| {
             let image = |p: &Pod| p.spec.as_ref().and_then(|s| s.containers[0].image.clone());
             pods.len() == 3
-                && pods.iter().all(|p| image(p).as_deref() == Some("new") && !old.contains(&p.name_any()))
+                && pods.iter().all(|p| image(p).as_deref() == Some("new"))
+                && pods.iter().all(|p| p.uid().is_some_and(|uid| !old.contains(&uid)))
         };
         s.until_pods("workers of the new image", &of_group(GROUP), are_new).await?;
         let settled = |g: Option<&DaskWorkerGroup>| g.is_some_and(|g| g.status()["updatedReplicas"] == 3);

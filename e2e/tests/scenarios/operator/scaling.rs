@@ -160,7 +160,7 @@ fn a_changed_worker_rolls_with_never_more_missing_than_allowed() {
         s.dask::<DaskCluster>("c", json!({"worker": {"replicas": 3}})).await?;
         until_ready(s, "c-default", 3).await?;
         let old: BTreeSet<String> =
-            until_workers(s, "c-default", 3).await?.iter().map(ResourceExt::name_any).collect();
+            until_workers(s, "c-default", 3).await?.iter().filter_map(ResourceExt::uid).collect();
         let changed = json!({"spec": {"worker": {"env": [{"name": "A", "value": "new"}]}}});
         s.merge::<DaskCluster>("c", changed).await?;
         let (mut fewest, mut retired) = (3, BTreeSet::new());
@@ -168,8 +168,8 @@ fn a_changed_worker_rolls_with_never_more_missing_than_allowed() {
             let available = pods.iter().filter(|p| is_available(p)).count();
             fewest = fewest.min(available);
             let retiring = pods.iter().filter(|p| p.annotations().contains_key(RETIRING));
-            retired.extend(retiring.map(ResourceExt::name_any));
-            available == 3 && pods.iter().all(|p| !old.contains(&p.name_any()))
+            retired.extend(retiring.filter_map(ResourceExt::uid));
+            available == 3 && pods.iter().all(|p| p.uid().is_some_and(|uid| !old.contains(&uid)))
         };
         s.until_pods("workers of the new spec", &of_group("c-default"), rolled).await?;
         // A quarter of three, and one at least.
