@@ -42,9 +42,14 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Whether the cluster is brought up from here, and not another's.
+pub(crate) fn is_own() -> bool {
+    std::env::var_os("E2E_KUBECONFIG").is_none()
+}
+
 /// Brings the cluster up, once in this process, with the images that are built. Returns the path of its kubeconfig. The one
 /// that `E2E_KUBECONFIG` names is another's: it is neither brought up nor changed.
-fn kubeconfig() -> Result<PathBuf> {
+pub(crate) fn kubeconfig() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("E2E_KUBECONFIG") {
         return Ok(path.into());
     }

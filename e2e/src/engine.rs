@@ -92,10 +92,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When its log cannot be read.
     pub async fn output(&self, job: &str) -> Result<String> {
-        let log = self.s.log(&self.s.pod_of(job).await?).await?;
-        let id = format!("job {job}");
-        let printed = |line: &&str| progress(line).is_none() && !summary(line) && *line != id;
-        Ok(log.lines().filter(printed).map(|l| format!("{l}\n")).collect())
+        Ok(output(&self.s.log(&self.s.pod_of(job).await?).await?, job))
     }
 
     /// The scheduler's page about a job.
@@ -145,8 +142,15 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// The outputs in what the submitter of a job has printed.
+pub fn output(log: &str, job: &str) -> String {
+    let id = format!("job {job}");
+    let printed = |line: &&str| progress(line).is_none() && !summary(line) && *line != id;
+    log.lines().filter(printed).map(|l| format!("{l}\n")).collect()
+}
+
 /// Done and all tasks of a line such as `12/219 tasks, 40/s, 5 s left`.
-fn progress(line: &str) -> Option<(u64, u64)> {
+pub fn progress(line: &str) -> Option<(u64, u64)> {
     let (done, rest) = line.split_once('/')?;
     let (tasks, _) = rest.split_once(" tasks, ")?;
     Some((done.parse().ok()?, tasks.parse().ok()?))

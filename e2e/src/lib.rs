@@ -13,11 +13,12 @@
 
 pub mod cluster;
 pub mod dask;
+pub mod dask_kubernetes;
 pub mod engine;
 pub mod gate;
 pub mod operator;
 mod report;
 mod scenario;
 
-pub use operator::{Operator, operated};
+pub use operator::{Operator, operated, operated_on};
 pub use scenario::{Nodes, Scenario, scenario};

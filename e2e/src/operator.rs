@@ -37,7 +37,15 @@ pub struct Operator {
 /// # Panics
 /// When the scenario fails, or no cluster can be had.
 pub fn operated(name: &str, body: impl AsyncFnOnce(&Scenario, &mut Operator) -> Result<()>) {
-    scenario(name, Nodes::Shared, async |s| {
+    operated_on(name, Nodes::Shared, body);
+}
+
+/// The same, and says whether it leaves the nodes alone.
+///
+/// # Panics
+/// When the scenario fails, or no cluster can be had.
+pub fn operated_on(name: &str, nodes: Nodes, body: impl AsyncFnOnce(&Scenario, &mut Operator) -> Result<()>) {
+    scenario(name, nodes, async |s| {
         let mut operator = Operator::start(s).await?;
         body(s, &mut operator).await?;
         let denied = operator.gate.denied();
@@ -160,10 +168,14 @@ pub fn binary() -> Result<PathBuf> {
 /// When the API server refuses them.
 pub async fn define(client: &Client) -> Result<()> {
     static DEFINED: OnceCell<()> = OnceCell::const_new();
-    DEFINED.get_or_try_init(|| define_all(client)).await.copied()
+    DEFINED.get_or_try_init(|| define_anew(client)).await.copied()
 }
 
-async fn define_all(client: &Client) -> Result<()> {
+/// As [`define`], whether it was done before or not: others may have put theirs in place.
+///
+/// # Errors
+/// When the API server refuses them.
+pub async fn define_anew(client: &Client) -> Result<()> {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
     for file in std::fs::read_dir(cluster::root().join("crds"))? {
         let definition: Value = serde_yaml::from_str(&std::fs::read_to_string(file?.path())?)?;

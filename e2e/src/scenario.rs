@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub enum Nodes {
     /// Others may run at the same time.
     Shared,
-    /// It kills nodes, so it runs alone.
+    /// It kills nodes, or changes something else that all share, so it runs alone.
     Killed,
 }
 
@@ -80,7 +80,7 @@ async fn run(name: &str, nodes: Nodes, body: impl AsyncFnOnce(&Scenario) -> Resu
             Err(error.context(format!("failed; see {}", path.display())))
         }
     };
-    if nodes == Nodes::Killed {
+    if nodes == Nodes::Killed && cluster::is_own() {
         // However it ended, the next one finds all nodes.
         tokio::task::spawn_blocking(|| cluster::run(&["up"])).await??;
     }
@@ -258,7 +258,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When the log ends first, or it takes too long.
-    pub async fn until_line(&self, pod: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+    pub async fn until_line(&self, pod: &str, mut wanted: impl FnMut(&str) -> bool) -> Result<String> {
         let started = |p: Option<&Pod>| {
             let phase = p.and_then(|p| p.status.as_ref()?.phase.as_deref());
             matches!(phase, Some("Running" | "Succeeded" | "Failed"))

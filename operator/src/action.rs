@@ -1,12 +1,11 @@
 //! What decisions are made of: writes to the API server, and questions to schedulers.
 
 use crate::cache::Id;
-use crate::children::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Kinds of objects that the operator writes.
+/// Kinds of objects that the operator watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// DaskCluster.
@@ -27,6 +26,8 @@ pub enum Kind {
     ConfigMap,
     /// PodDisruptionBudget.
     DisruptionBudget,
+    /// HorizontalPodAutoscaler.
+    HorizontalPodAutoscaler,
 }
 
 impl Kind {
@@ -42,6 +43,7 @@ impl Kind {
             Kind::Service => "Service",
             Kind::ConfigMap => "ConfigMap",
             Kind::DisruptionBudget => "PodDisruptionBudget",
+            Kind::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
         }
     }
 
@@ -52,6 +54,7 @@ impl Kind {
             Kind::Pod | Kind::Service | Kind::ConfigMap => "v1",
             Kind::Deployment => "apps/v1",
             Kind::DisruptionBudget => "policy/v1",
+            Kind::HorizontalPodAutoscaler => "autoscaling/v2",
         }
     }
 
@@ -167,16 +170,12 @@ pub enum Ask {
 /// A worker, as Kubernetes knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worker {
+    /// Uid of the pod: a later one may have its name.
+    pub uid: String,
     /// Name of the pod.
     pub name: String,
     /// Address of the pod.
     pub ip: Option<String>,
-}
-
-impl From<&Pod> for Worker {
-    fn from(pod: &Pod) -> Worker {
-        Worker { name: pod.name().to_string(), ip: pod.status.pod_ip.clone() }
-    }
 }
 
 /// What a scheduler answered.
@@ -186,7 +185,7 @@ pub enum Answer {
     Idle(Option<f64>),
     /// How many workers it wants.
     Target(i32),
-    /// Names of the workers that are gone: retired, or not known to it.
+    /// Uids of the workers that are gone: retired, or not known to it.
     Retired(Vec<String>),
     /// How far a job is: done and all tasks, seconds so far.
     Progress {

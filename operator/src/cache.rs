@@ -42,9 +42,12 @@ pub trait OfCluster {
     /// Its metadata.
     fn meta(&self) -> &ObjectMeta;
 
-    /// Name of the cluster, in the object's namespace.
+    /// Name of the cluster, in the object's namespace; `ANY` when it may concern several.
     fn cluster(&self) -> Option<&str>;
 }
+
+/// Stands for the name of a cluster where an object may concern any of its namespace.
+pub const ANY: &str = "";
 
 /// A custom resource, which may have been stored by another version of its definition and not be understood.
 #[derive(Clone, Debug)]

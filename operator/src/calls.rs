@@ -152,7 +152,7 @@ async fn retire(scheduler: SocketAddr, workers: &[Worker]) -> Result<Option<Answ
     }
     // Whoever the scheduler does not know holds nothing.
     let is_gone = |w: &&Worker| address_of(w).is_none_or(|address| retired.contains(&address));
-    Ok(Some(Answer::Retired(workers.iter().filter(is_gone).map(|w| w.name.clone()).collect())))
+    Ok(Some(Answer::Retired(workers.iter().filter(is_gone).map(|w| w.uid.clone()).collect())))
 }
 
 struct Known {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn worker(name: &str, ip: &str) -> Worker {
-        Worker { name: name.into(), ip: Some(ip.into()) }
+        Worker { uid: format!("uid-{name}"), name: name.into(), ip: Some(ip.into()) }
     }
 
     #[tokio::test]
@@ -244,7 +244,7 @@ mod tests {
             .route("/api/v1/retire_workers", post(retire));
         let workers = [worker("a", "10.9.9.9"), worker("b", "10.0.0.2"), worker("unknown", "10.0.0.9")];
         let answer = put(serve(router).await, &Ask::Retire(workers.to_vec())).await;
-        assert_eq!(answer, Answer::Retired(vec!["b".into(), "unknown".into()]));
+        assert_eq!(answer, Answer::Retired(vec!["uid-b".into(), "uid-unknown".into()]));
     }
 
     #[tokio::test]

@@ -1,10 +1,14 @@
 //! Children as the operator keeps them in memory: of ten thousand pods, only what decisions need.
 
-use crate::cache::OfCluster;
+use crate::api::GROUP;
+use crate::cache::{ANY, OfCluster};
 use crate::names::CLUSTER_NAME;
-use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, policy::v1 as policy};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::api::{
+    apps::v1 as apps, autoscaling::v2 as autoscaling, core::v1 as core, policy::v1 as policy,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use kube::Resource;
+use kube::core::{Selector, SelectorExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -158,6 +162,13 @@ impl Pod {
         matches!(self.phase(), "Failed" | "Succeeded" | "Unknown")
     }
 
+    /// Whether a Deployment of this name made it.
+    pub fn is_of_deployment(&self, name: &str) -> bool {
+        let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
+        let mut sets = owners.iter().filter(|o| o.controller == Some(true) && o.kind == "ReplicaSet");
+        sets.any(|o| o.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')))
+    }
+
     /// Whether it is ready to work.
     pub fn is_ready(&self) -> bool {
         self.condition("Ready").is_some_and(|c| c.status == "True")
@@ -212,12 +223,85 @@ pub struct ConfigMap {
     pub metadata: ObjectMeta,
 }
 
-/// A PodDisruptionBudget.
+/// A PodDisruptionBudget, whoever made it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Resource)]
 #[resource(inherit = policy::PodDisruptionBudget)]
 pub struct DisruptionBudget {
     /// Name, labels, annotations, owners, generation.
     pub metadata: ObjectMeta,
+    /// Which pods it is about.
+    #[serde(default)]
+    pub spec: DisruptionBudgetSpec,
+}
+
+/// What is kept of a budget's spec.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DisruptionBudgetSpec {
+    /// Labels of the pods: none of them when it is absent, all of them when it is empty.
+    pub selector: Option<LabelSelector>,
+}
+
+impl DisruptionBudget {
+    /// Whether it covers pods with these labels.
+    pub fn covers(&self, labels: &BTreeMap<String, String>) -> bool {
+        let selector = self.spec.selector.clone().and_then(|s| Selector::try_from(s).ok());
+        selector.is_some_and(|s| s.matches(labels))
+    }
+}
+
+impl OfCluster for DisruptionBudget {
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
+        let is_ours = owners.iter().any(|o| o.controller == Some(true) && o.kind == "DaskWorkerGroup");
+        if is_ours { label(&self.metadata, CLUSTER_NAME) } else { Some(ANY) }
+    }
+}
+
+/// A HorizontalPodAutoscaler.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Resource)]
+#[resource(inherit = autoscaling::HorizontalPodAutoscaler)]
+pub struct HorizontalPodAutoscaler {
+    /// Name.
+    pub metadata: ObjectMeta,
+    /// What it scales.
+    #[serde(default)]
+    pub spec: HorizontalPodAutoscalerSpec,
+}
+
+/// What is kept of a HorizontalPodAutoscaler's spec.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HorizontalPodAutoscalerSpec {
+    /// What it scales.
+    pub scale_target_ref: ScaleTarget,
+}
+
+/// What a HorizontalPodAutoscaler scales.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScaleTarget {
+    /// Such as `kubernetes.dask.org/v1`.
+    pub api_version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl OfCluster for HorizontalPodAutoscaler {
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        let group = self.spec.scale_target_ref.api_version.split('/').next();
+        (group == Some(GROUP)).then_some(ANY)
+    }
 }
 
 macro_rules! of_cluster {
@@ -234,7 +318,7 @@ macro_rules! of_cluster {
     )*};
 }
 
-of_cluster!(Pod, Deployment, Service, ConfigMap, DisruptionBudget);
+of_cluster!(Pod, Deployment, Service, ConfigMap);
 
 /// Labels or annotations, none when there are none.
 pub fn or_empty(map: Option<&BTreeMap<String, String>>) -> &BTreeMap<String, String> {

@@ -16,6 +16,9 @@ pub const ISTIO: &str = "sidecar.istio.io/inject";
 pub const HASH: &str = "kubernetes.dask.org/spec-hash";
 /// Annotation: the object's generation after it was last written. Another one means that somebody edited it.
 pub const GENERATION: &str = "kubernetes.dask.org/spec-generation";
+/// In place of the generation on the old operator's Deployments: an edit is not put back, as no template of this operator is
+/// the one that runs, and the scheduler would start anew and lose all results.
+pub const INHERITED: &str = "inherited";
 /// Annotation of a worker: when it was decided that it leaves. Written before the scheduler is told.
 pub const RETIRING: &str = "kubernetes.dask.org/retiring";
 /// Annotation of a worker: its slot in the group and how many held the slot before, as `3.0`.

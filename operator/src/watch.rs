@@ -2,8 +2,10 @@
 
 use crate::action::{Key, Kind};
 use crate::api::{DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup};
-use crate::cache::{Cache, Custom, Id, OfCluster, Scope};
-use crate::children::{ConfigMap, Deployment, DisruptionBudget, Pod, Service, label};
+use crate::cache::{ANY, Cache, Custom, Id, OfCluster, Scope};
+use crate::children::{
+    ConfigMap, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Pod, Service, label,
+};
 use crate::controller::{Caches, Context, key_of};
 use crate::names::{CLUSTER_NAME, COMPONENT};
 use futures::StreamExt;
@@ -29,11 +31,15 @@ pub fn start(ctx: &Arc<Context>, scopes: &[Scope]) {
         custom::<DaskWorkerGroup>(ctx, scope, Kind::Group, |c| &c.groups);
         custom::<DaskJob>(ctx, scope, Kind::Job, |c| &c.jobs);
         custom::<DaskAutoscaler>(ctx, scope, Kind::Autoscaler, |c| &c.autoscalers);
-        children::<Pod>(ctx, scope, Kind::Pod, |c| &c.pods);
-        children::<Deployment>(ctx, scope, Kind::Deployment, |c| &c.deployments);
-        children::<Service>(ctx, scope, Kind::Service, |c| &c.services);
-        children::<ConfigMap>(ctx, scope, Kind::ConfigMap, |c| &c.config_maps);
-        children::<DisruptionBudget>(ctx, scope, Kind::DisruptionBudget, |c| &c.budgets);
+        let ours = || watcher::Config::default().labels(CLUSTER_NAME);
+        others::<Pod>(ctx, scope, Kind::Pod, ours(), |c| &c.pods);
+        others::<Deployment>(ctx, scope, Kind::Deployment, ours(), |c| &c.deployments);
+        others::<Service>(ctx, scope, Kind::Service, ours(), |c| &c.services);
+        others::<ConfigMap>(ctx, scope, Kind::ConfigMap, ours(), |c| &c.config_maps);
+        // Users' own ones are about workers, too.
+        let all = watcher::Config::default;
+        others::<DisruptionBudget>(ctx, scope, Kind::DisruptionBudget, all(), |c| &c.budgets);
+        others::<HorizontalPodAutoscaler>(ctx, scope, Kind::HorizontalPodAutoscaler, all(), |c| &c.hpas);
     }
 }
 
@@ -69,8 +75,13 @@ where
     run(ctx, scope, kind, api::<Custom<K>>(ctx, scope), watcher::Config::default(), cache, |c| c);
 }
 
-fn children<K>(ctx: &Arc<Context>, scope: &Scope, kind: Kind, cache: fn(&Caches) -> &Cache<K>)
-where
+fn others<K>(
+    ctx: &Arc<Context>,
+    scope: &Scope,
+    kind: Kind,
+    config: watcher::Config,
+    cache: fn(&Caches) -> &Cache<K>,
+) where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + OfCluster
         + Clone
@@ -80,12 +91,11 @@ where
         + Sync
         + 'static,
 {
-    let ours = watcher::Config::default().labels(CLUSTER_NAME);
     let strip = |mut object: K| {
         object.meta_mut().managed_fields = None;
         object
     };
-    run(ctx, scope, kind, api::<K>(ctx, scope), ours, cache, strip);
+    run(ctx, scope, kind, api::<K>(ctx, scope), config, cache, strip);
 }
 
 fn run<W, K>(
@@ -179,10 +189,18 @@ fn concerned(ctx: &Context, kind: Kind, meta: &ObjectMeta, cluster: Option<&str>
                 }
             }
         }
+        Kind::DisruptionBudget if cluster == Some(ANY) => due_in(ctx, namespace, Kind::Group),
+        Kind::HorizontalPodAutoscaler if cluster == Some(ANY) => due_in(ctx, namespace, Kind::Autoscaler),
         // Its cluster may be gone, and nobody else care for it.
         Kind::Pod if meta.deletion_timestamp.is_some() => {
             cluster.into_iter().for_each(|c| add(Kind::Cluster, c))
         }
         _ => {}
     }
+}
+
+/// Makes all objects of a kind in a namespace due.
+fn due_in(ctx: &Context, namespace: &str, kind: Kind) {
+    let keys = ctx.caches.keys().into_iter();
+    keys.filter(|k| k.kind == kind && &*k.id.namespace == namespace).for_each(|k| ctx.queue.add(k));
 }

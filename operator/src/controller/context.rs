@@ -5,7 +5,9 @@ use crate::action::{Ask, Key, Kind, Note};
 use crate::api::{DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup, Time};
 use crate::cache::{Broken, Cache, Custom, Id, OfCluster, Scope};
 use crate::calls::Calls;
-use crate::children::{self, ConfigMap, Deployment, DisruptionBudget, Pod, Service, label};
+use crate::children::{
+    ConfigMap, Deployment, DisruptionBudget, HorizontalPodAutoscaler, Pod, Service, label,
+};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::names::{self, COMPONENT};
@@ -43,8 +45,10 @@ pub struct Caches {
     pub services: Cache<Service>,
     /// ConfigMaps.
     pub config_maps: Cache<ConfigMap>,
-    /// PodDisruptionBudgets.
+    /// PodDisruptionBudgets, users' own ones too.
     pub budgets: Cache<DisruptionBudget>,
+    /// HorizontalPodAutoscalers.
+    pub hpas: Cache<HorizontalPodAutoscaler>,
 }
 
 impl Caches {
@@ -88,6 +92,7 @@ impl Caches {
             && self.services.is_ready(scopes)
             && self.config_maps.is_ready(scopes)
             && self.budgets.is_ready(scopes)
+            && self.hpas.is_ready(scopes)
     }
 
     /// The keys of all custom resources.
@@ -117,6 +122,7 @@ impl Caches {
             Kind::Service => take(&self.services, object),
             Kind::ConfigMap => take(&self.config_maps, object),
             Kind::DisruptionBudget => take(&self.budgets, object),
+            Kind::HorizontalPodAutoscaler => take(&self.hpas, object),
         }
     }
 
@@ -132,6 +138,7 @@ impl Caches {
             Kind::Service => self.services.gone(id, uid),
             Kind::ConfigMap => self.config_maps.gone(id, uid),
             Kind::DisruptionBudget => self.budgets.gone(id, uid),
+            Kind::HorizontalPodAutoscaler => self.hpas.gone(id, uid),
         }
     }
 }
@@ -202,15 +209,10 @@ impl Context {
     /// Where a cluster's scheduler serves HTTP: a pod of its own Deployment that is ready, and never a name that somebody
     /// else may answer to.
     pub fn scheduler_address(&self, cluster: &Id) -> Option<SocketAddr> {
-        let prefix = format!("{}-", names::scheduler(&cluster.name));
-        let is_ours = |p: &Arc<Pod>| {
-            let owners = p.metadata.owner_references.as_deref().unwrap_or_default();
-            owners
-                .iter()
-                .any(|o| o.controller == Some(true) && o.kind == "ReplicaSet" && o.name.starts_with(&prefix))
-        };
+        let deployment = names::scheduler(&cluster.name);
         let pods = self.scheduler_pods(cluster);
-        let pod = pods.iter().find(|p| is_ours(p) && p.is_ready() && !p.is_terminating())?;
+        let answers = |p: &&Arc<Pod>| p.is_of_deployment(&deployment) && p.is_ready() && !p.is_terminating();
+        let pod = pods.iter().find(answers)?;
         let ip: IpAddr = pod.status.pod_ip.as_deref()?.parse().ok()?;
         Some(SocketAddr::new(ip, HTTP_PORT))
     }
@@ -220,33 +222,6 @@ impl Context {
         if let Some(address) = self.scheduler_address(cluster) {
             self.calls.ask(&Key { kind, id: id.clone() }, address, ask, every);
         }
-    }
-
-    /// Whether a PodDisruptionBudget of the user's own covers a group's workers.
-    ///
-    /// # Errors
-    /// When the API server does not answer.
-    pub async fn has_budget(&self, group: &ObjectMeta) -> Result<bool, Error> {
-        use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-        let (namespace, name) =
-            (group.namespace.as_deref().unwrap_or_default(), group.name.as_deref().unwrap_or_default());
-        let api: kube::Api<PodDisruptionBudget> = kube::Api::namespaced(self.client.clone(), namespace);
-        let budgets = api.list(&kube::api::ListParams::default()).await?;
-        let own = [
-            (names::WORKER_GROUP, name),
-            (COMPONENT, "worker"),
-            (names::CLUSTER_NAME, label(group, names::CLUSTER_NAME).unwrap_or_default()),
-        ];
-        let covers = |b: &PodDisruptionBudget| {
-            let selector =
-                b.spec.as_ref().and_then(|s| s.selector.as_ref()).and_then(|s| s.match_labels.as_ref());
-            selector.is_some_and(|labels| {
-                !labels.is_empty()
-                    && labels.iter().all(|(k, v)| own.iter().any(|(key, value)| k == key && v == value))
-            })
-        };
-        let is_ours = |b: &PodDisruptionBudget| children::controller_uid(&b.metadata) == group.uid.as_deref();
-        Ok(budgets.items.iter().any(|b| !is_ours(b) && covers(b)))
     }
 
     /// The text of a key of a ConfigMap in an object's namespace, or why there is none.

@@ -7,9 +7,10 @@ use e2e::dask::{Dask, DaskAutoscaler, DaskCluster, DaskJob, DaskWorkerGroup};
 use e2e::{Scenario, operated};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
 use kube::Resource;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
@@ -170,6 +171,32 @@ fn of_two_autoscalers_the_later_yields() {
         let first = s.api::<DaskAutoscaler>().get("shared").await?;
         ensure!(!first.is("Contended"), "{}", first.status());
         ensure!(super::asked(s, "shared-default").await? == 1, "nobody has scaled the group");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_autoscaler_yields_to_one_of_kubernetes_own() {
+    operated("beside-hpa", async |s, _| {
+        s.dask::<DaskCluster>("shared", unplaced(1)).await?;
+        s.dask::<DaskAutoscaler>("shared", json!({"cluster": "shared", "minimum": 1, "maximum": 2})).await?;
+        let contended = |is: bool| {
+            move |a: Option<&DaskAutoscaler>| {
+                a.is_some_and(|a| a.is("Contended") == is && a.status()["conditions"].is_array())
+            }
+        };
+        s.until::<DaskAutoscaler>("its status", "shared", contended(false)).await?;
+        for (kind, name) in [("DaskWorkerGroup", "shared-default"), ("DaskCluster", "shared")] {
+            let target = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": kind, "name": name});
+            let hpa =
+                json!({"metadata": {"name": "theirs"}, "spec": {"scaleTargetRef": target, "maxReplicas": 3}});
+            s.create::<HorizontalPodAutoscaler>(hpa).await?;
+            let told = s.until::<DaskAutoscaler>("the condition", "shared", contended(true)).await?;
+            let message = told.condition("Contended")["message"].as_str().context("a message")?;
+            ensure!(message.contains("HorizontalPodAutoscaler \"theirs\""), "{message}");
+            s.api::<HorizontalPodAutoscaler>().delete("theirs", &DeleteParams::default()).await?;
+            s.until::<DaskAutoscaler>("its end", "shared", contended(false)).await?;
+        }
         Ok(())
     });
 }

@@ -19,13 +19,13 @@ use tokio::task::JoinHandle;
 const WORKERS: usize = 3;
 
 /// The most pods that a cluster ever had at a time, by component, as a watch of the test's own saw it.
-struct Census {
+pub(super) struct Census {
     most: Arc<Mutex<HashMap<(String, String), usize>>>,
     watch: JoinHandle<()>,
 }
 
 impl Census {
-    fn begin(s: &Scenario) -> Census {
+    pub(super) fn begin(s: &Scenario) -> Census {
         let most: Arc<Mutex<HashMap<(String, String), usize>>> = Arc::default();
         let (kept, pods) = (Arc::clone(&most), s.api::<Pod>());
         let watch = tokio::spawn(async move {
@@ -59,7 +59,7 @@ impl Census {
         Census { most, watch }
     }
 
-    fn most(&self, cluster: &str, component: &str) -> usize {
+    pub(super) fn most(&self, cluster: &str, component: &str) -> usize {
         let most = self.most.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         most.get(&(cluster.to_string(), component.to_string())).copied().unwrap_or_default()
     }

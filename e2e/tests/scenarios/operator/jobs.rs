@@ -1,13 +1,12 @@
 //! Jobs from their start to their end, with runners that really run.
 
-use super::{STOCK, TRANSPOSE_SUM, restrict, unplaced};
-use anyhow::{Context, Result, ensure};
+use super::{STOCK, TRANSPOSE_SUM, restrict, unplaced, until_gone, until_status};
+use anyhow::{Result, ensure};
 use e2e::dask::{Dask, DaskCluster, DaskJob};
 use e2e::{Scenario, operated};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::DeleteParams;
-use kube::runtime::wait::{await_condition, conditions};
-use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 /// The smallest job that there is.
@@ -35,22 +34,6 @@ fn program(code: &str) -> Value {
 
 /// A program that runs until somebody ends it.
 const ENDLESS: &str = "import signal; signal.pause()";
-
-async fn until_status(s: &Scenario, job: &str, status: &'static str) -> Result<DaskJob> {
-    let reached = move |j: Option<&DaskJob>| j.is_some_and(|j| j.status()["jobStatus"] == status);
-    s.until::<DaskJob>(status, job, reached).await
-}
-
-async fn until_gone<K>(s: &Scenario, object: &K) -> Result<()>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
-    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    let (name, uid) = (object.name_any(), object.uid().context("a uid")?);
-    let gone = await_condition(s.api::<K>(), &name, conditions::is_deleted(&uid));
-    s.patient(&format!("the end of {name}"), gone).await??;
-    Ok(())
-}
 
 #[test]
 fn the_minimal_job_completes_where_pods_are_restricted() {

@@ -4,19 +4,26 @@
 mod bad_input;
 mod contract;
 mod crash;
+mod drain;
+mod failures;
 mod idle;
 mod install;
 mod jobs;
 mod repair;
 mod samples;
 mod scaling;
+mod takeover;
 mod writers;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use e2e::Scenario;
-use e2e::dask::{Dask, DaskWorkerGroup};
+use e2e::dask::{Dask, DaskJob, DaskWorkerGroup};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Dask's own image, with Python and a client.
@@ -53,6 +60,12 @@ fn is_active(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Failed" | "Succeeded"))
 }
 
+/// Whether a pod is ready.
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
 /// Waits until a group says of all of its spec that it has so many workers, and it is true.
 async fn until_workers(s: &Scenario, group: &str, n: usize) -> Result<Vec<Pod>> {
     let told = move |g: Option<&DaskWorkerGroup>| {
@@ -71,6 +84,24 @@ async fn until_workers(s: &Scenario, group: &str, n: usize) -> Result<Vec<Pod>> 
 async fn until_ready(s: &Scenario, group: &str, n: u64) -> Result<()> {
     let ready = move |g: Option<&DaskWorkerGroup>| g.is_some_and(|g| g.status()["readyReplicas"] == n);
     s.until::<DaskWorkerGroup>(&format!("{n} workers that are ready"), group, ready).await?;
+    Ok(())
+}
+
+/// Waits until a job's status is this.
+async fn until_status(s: &Scenario, job: &str, status: &'static str) -> Result<DaskJob> {
+    let reached = move |j: Option<&DaskJob>| j.is_some_and(|j| j.status()["jobStatus"] == status);
+    s.until::<DaskJob>(status, job, reached).await
+}
+
+/// Waits until an object is gone, or another one has its name.
+async fn until_gone<K>(s: &Scenario, object: &K) -> Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Default,
+{
+    let (name, uid) = (object.name_any(), object.uid().context("a uid")?);
+    let gone = await_condition(s.api::<K>(), &name, conditions::is_deleted(&uid));
+    s.patient(&format!("the end of {name}"), gone).await??;
     Ok(())
 }
 

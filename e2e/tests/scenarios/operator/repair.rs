@@ -104,18 +104,40 @@ fn what_somebody_edits_is_put_back() {
 }
 
 #[test]
+fn what_happened_while_nobody_watched_is_repaired() {
+    operated("repair-missed", async |s, operator| {
+        cluster(s, 2).await?;
+        let worker = until_workers(s, GROUP, 2).await?.remove(0);
+        operator.kill()?;
+        s.api::<Pod>().delete(&worker.name_any(), &DeleteParams::default().grace_period(0)).await?;
+        s.api::<Service>().delete(SCHEDULER, &DeleteParams::default()).await?;
+        let edited = json!({"spec": {"template": {"spec": {"containers": [{"name": "scheduler", "image": "edited"}]}}}});
+        s.merge::<Deployment>(SCHEDULER, edited).await?;
+        let more = json!({"spec": {"worker": {"replicas": 3}}});
+        s.merge::<DaskCluster>("c", more).await?;
+        operator.run()?;
+        until_workers(s, GROUP, 3).await?;
+        s.until::<Service>("the Service", SCHEDULER, |service: Option<&Service>| service.is_some()).await?;
+        let is_back = |d: Option<&Deployment>| d.is_some_and(|d| image(d) == Some("none"));
+        s.until::<Deployment>("the Deployment as it was", SCHEDULER, is_back).await?;
+        Ok(())
+    });
+}
+
+#[test]
 fn a_changed_worker_reaches_the_pods() {
     operated("changed-worker", async |s, _| {
         cluster(s, 3).await?;
         let old: BTreeSet<String> =
-            until_workers(s, GROUP, 3).await?.iter().map(ResourceExt::name_any).collect();
+            until_workers(s, GROUP, 3).await?.iter().filter_map(ResourceExt::uid).collect();
         let changed =
             json!({"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": "new"}]}}}});
         s.merge::<DaskCluster>("c", changed).await?;
         let are_new = |pods: &[Pod]| {
             let image = |p: &Pod| p.spec.as_ref().and_then(|s| s.containers[0].image.clone());
             pods.len() == 3
-                && pods.iter().all(|p| image(p).as_deref() == Some("new") && !old.contains(&p.name_any()))
+                && pods.iter().all(|p| image(p).as_deref() == Some("new"))
+                && pods.iter().all(|p| p.uid().is_some_and(|uid| !old.contains(&uid)))
         };
         s.until_pods("workers of the new image", &of_group(GROUP), are_new).await?;
         let settled = |g: Option<&DaskWorkerGroup>| g.is_some_and(|g| g.status()["updatedReplicas"] == 3);

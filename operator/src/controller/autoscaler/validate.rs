@@ -40,9 +40,7 @@ pub(super) fn validate(seen: &Seen) -> Result<(), Refusal> {
     if let Some(rival) = seen.rivals.first() {
         return Err(Refusal {
             reason: "Contended",
-            message: format!(
-                "DaskAutoscaler {rival:?} scales group {group:?} already; delete one of the two"
-            ),
+            message: format!("{rival} scales group {group:?} already; delete one of the two"),
         });
     }
     Ok(())

@@ -201,6 +201,8 @@ pub(super) fn deployed(seen: &Seen, settings: &Settings) -> Deployed {
     let body = deployment_body(&seen.cluster, settings);
     if body["metadata"]["annotations"][HASH] != hash {
         Deployed::Outdated
+    } else if annotation(meta, GENERATION) == Some(names::INHERITED) {
+        Deployed::Current
     } else if annotation(meta, GENERATION) != meta.generation.map(|g| g.to_string()).as_deref() {
         Deployed::Edited
     } else {
@@ -239,10 +241,7 @@ fn deployment(seen: &Seen, settings: &Settings, plan: &mut Plan) {
             kind: Kind::Deployment,
             name,
             uid,
-            patch: json!({"metadata": {"annotations": {
-                HASH: hash,
-                GENERATION: meta.generation.map(|g| g.to_string()),
-            }}}),
+            patch: json!({"metadata": {"annotations": {HASH: hash, GENERATION: names::INHERITED}}}),
         }),
         Deployed::Edited => {
             plan.actions.push(replace(&mut body));
@@ -303,16 +302,14 @@ fn group(seen: &Seen, plan: &mut Plan) {
         plan.actions.push(Action::Replace { kind: Kind::Group, name: name.clone(), uid: uid.clone(), parts });
     }
     // The number and the mark that it was handed on go in one write: no moment has the one without the other.
-    if annotation(meta, PROPAGATED) != Some(replicas.to_string().as_str()) {
-        plan.actions.push(Action::Merge {
-            kind: Kind::Group,
-            name,
-            uid,
-            patch: json!({
-                "metadata": {"annotations": {PROPAGATED: replicas.to_string()}},
-                "spec": {"worker": {"replicas": replicas}},
-            }),
-        });
+    let propagated = annotation(meta, PROPAGATED);
+    if propagated != Some(replicas.to_string().as_str()) {
+        let mut patch = json!({"metadata": {"annotations": {PROPAGATED: replicas.to_string()}}});
+        // Without a mark it is the old operator's, and has the number that it was given last.
+        if propagated.is_some() {
+            patch["spec"] = json!({"worker": {"replicas": replicas}});
+        }
+        plan.actions.push(Action::Merge { kind: Kind::Group, name, uid, patch });
     }
     let annotations = body["metadata"]["annotations"].as_object_mut();
     annotations.into_iter().for_each(|a| a.retain(|key, _| key != PROPAGATED));

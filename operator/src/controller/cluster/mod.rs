@@ -3,6 +3,8 @@
 mod desired;
 mod observe;
 mod status;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use desired::{deployment_body, group_body, service_body};
@@ -27,6 +29,11 @@ pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
     };
     let meta = &seen.cluster.metadata;
     ctx.drop_kopf(Kind::Cluster, meta).await?;
+    if let Some(service) =
+        seen.service.as_ref().filter(|s| controller_uid(&s.metadata) == meta.uid.as_deref())
+    {
+        ctx.drop_kopf(Kind::Service, &service.metadata).await?;
+    }
     if meta.deletion_timestamp.is_some() {
         return Ok(Outcome::default());
     }

@@ -33,6 +33,9 @@ pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
         return Ok(Outcome::default());
     }
     ctx.drop_kopf(Kind::Job, meta).await?;
+    for runner in &seen.runners {
+        ctx.drop_kopf(Kind::Pod, &runner.metadata).await?;
+    }
     if meta.deletion_timestamp.is_some() {
         return Ok(Outcome::default());
     }

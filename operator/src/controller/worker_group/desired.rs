@@ -44,10 +44,6 @@ pub fn worker_body(
     slot: (u32, u32),
 ) -> Value {
     let (meta, spec) = (&group.metadata, &group.spec);
-    let (group_name, namespace) =
-        (meta.name.as_deref().unwrap_or_default(), meta.namespace.as_deref().unwrap_or_default());
-    let component =
-        Component { cluster: &spec.cluster, name: "worker", group: Some(group_name), is_pod: true };
     let mut annotations = metadata::annotations(meta, spec.worker.metadata.as_ref());
     annotations.entry(SAFE_TO_EVICT.into()).or_insert_with(|| "true".into());
     annotations.insert(SLOT.into(), format!("{}.{}", slot.0, slot.1));
@@ -56,13 +52,21 @@ pub fn worker_body(
         "kind": "Pod",
         "metadata": {
             "name": name,
-            "namespace": namespace,
-            "labels": metadata::labels(meta, spec.worker.metadata.as_ref(), component),
+            "namespace": meta.namespace,
+            "labels": worker_labels(group),
             "annotations": annotations,
             "ownerReferences": [owner(Kind::Group, meta)],
         },
         "spec": worker_pod(group, cluster, settings, name),
     })
+}
+
+/// The labels of a group's workers.
+pub(super) fn worker_labels(group: &DaskWorkerGroup) -> metadata::Map {
+    let (meta, spec) = (&group.metadata, &group.spec);
+    let component =
+        Component { cluster: &spec.cluster, name: "worker", group: meta.name.as_deref(), is_pod: true };
+    metadata::labels(meta, spec.worker.metadata.as_ref(), component)
 }
 
 fn worker_pod(group: &DaskWorkerGroup, cluster: &DaskCluster, settings: &Settings, name: &str) -> Value {
@@ -153,10 +157,7 @@ fn inherit(active: &[&Member], hash: &str, plan: &mut Plan) {
 
 /// Puts labels back that somebody took from a worker.
 fn repair(seen: &Seen, member: &Member, plan: &mut Plan) {
-    let group = &seen.group;
-    let name = group.metadata.name.as_deref();
-    let component = Component { cluster: &group.spec.cluster, name: "worker", group: name, is_pod: true };
-    let labels = metadata::labels(&group.metadata, group.spec.worker.metadata.as_ref(), component);
+    let labels = worker_labels(&seen.group);
     if !holds(member.metadata.labels.as_ref(), &labels) {
         let patch = json!({"metadata": {"labels": labels}});
         plan.actions.push(Action::Merge {
@@ -248,7 +249,7 @@ fn delete(member: &Member, grace: Option<u32>) -> Action {
 fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Plan) {
     let timeout = cluster.spec.retire_timeout_seconds.unwrap_or(300);
     let gone: BTreeSet<&str> = match &seen.answer {
-        Some(Answer::Retired(names)) => names.iter().map(String::as_str).collect(),
+        Some(Answer::Retired(uids)) => uids.iter().map(String::as_str).collect(),
         _ => BTreeSet::new(),
     };
     let mut asked = Vec::new();
@@ -256,7 +257,7 @@ fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Pl
         let since = member.retiring.unwrap_or(seen.now.0);
         let waited = seen.now.0.as_second() - since.as_second();
         // An answer from before it was chosen says nothing about it.
-        if member.retiring.is_some() && gone.contains(member.name.as_str()) {
+        if member.retiring.is_some() && gone.contains(member.uid.as_str()) {
             plan.actions.push(delete(member, Some(RETIRED_GRACE)));
         } else if !member.is_ready && !seen.has_scheduler && member.ip.is_none() {
             plan.actions.push(delete(member, None));
@@ -294,7 +295,7 @@ fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Pl
             m.kind == Kind::Pod && m.is_terminating() && !m.is_over && m.retiring.is_none() && m.is_ready
         });
         for member in ending {
-            if gone.contains(member.name.as_str()) {
+            if gone.contains(member.uid.as_str()) {
                 plan.actions.push(delete(member, Some(RETIRED_GRACE)));
                 // Marked, so that this is done once.
                 mark(member, seen.now.0, plan);
@@ -304,7 +305,8 @@ fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Pl
         }
     }
     if !asked.is_empty() {
-        let workers = asked.iter().map(|m| Worker { name: m.name.clone(), ip: m.ip.clone() });
+        let workers =
+            asked.iter().map(|m| Worker { uid: m.uid.clone(), name: m.name.clone(), ip: m.ip.clone() });
         plan.ask = Some(Ask::Retire(workers.collect()));
         plan.look_again(RETIRE_POLL);
     }
@@ -400,22 +402,30 @@ pub fn budget_body(group: &DaskWorkerGroup) -> Value {
     })
 }
 
-/// Whether the group should have a budget of the operator's.
-pub(super) fn wants_budget(seen: &Seen, wanted: usize) -> bool {
-    wanted > 1 && annotation(&seen.group.metadata, DISRUPTION_BUDGET) != Some("false")
-}
-
 fn budget(seen: &Seen, wanted: usize, plan: &mut Plan) {
-    match &seen.budget {
-        None if wants_budget(seen, wanted) && !seen.has_other_budget => {
+    let why_none = match &seen.other_budget {
+        _ if annotation(&seen.group.metadata, DISRUPTION_BUDGET) == Some("false") => {
+            Some(format!("{DISRUPTION_BUDGET} is \"false\""))
+        }
+        Some(other) => {
+            Some(format!("PodDisruptionBudget {other} covers the workers, and two make every eviction fail"))
+        }
+        // Kubernetes adds up what pods' controllers want: the group and each of these count, and too many would be missing.
+        None if seen.members.iter().any(|m| m.kind == Kind::Deployment) => {
+            Some("some workers are still Deployments of the old operator".into())
+        }
+        None => None,
+    };
+    match (&seen.budget, why_none) {
+        (None, None) if wanted > 1 => {
             plan.actions
                 .push(Action::Create { kind: Kind::DisruptionBudget, body: budget_body(&seen.group) });
         }
-        Some(budget) if annotation(&seen.group.metadata, DISRUPTION_BUDGET) == Some("false") => {
+        (Some(budget), Some(why)) => {
             let uid = budget.metadata.uid.clone().unwrap_or_default();
             let name = budget.metadata.name.clone().unwrap_or_default();
             plan.actions.push(Action::Delete { kind: Kind::DisruptionBudget, name, uid, grace: None });
-            plan.actions.push(tell("BudgetRemoved", format!("{DISRUPTION_BUDGET} is \"false\"")));
+            plan.actions.push(tell("BudgetRemoved", why));
         }
         _ => {}
     }

@@ -20,7 +20,7 @@ use crate::controller::{Context, Error, Outcome};
 /// # Errors
 /// When the API server does not answer; the object is tried again later.
 pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
-    let Some(mut seen) = observe::observe(ctx, id) else { return Ok(Outcome::default()) };
+    let Some(seen) = observe::observe(ctx, id) else { return Ok(Outcome::default()) };
     let group = seen.group.clone();
     let meta = &group.metadata;
     ctx.drop_kopf(Kind::Group, meta).await?;
@@ -35,9 +35,6 @@ pub async fn reconcile(ctx: &Context, id: &Id) -> Result<Outcome, Error> {
         let status = status::refused(&seen, &refusal);
         ctx.write_status(Kind::Group, meta, group.status.as_ref(), &status).await?;
         return Ok(Outcome::default());
-    }
-    if seen.budget.is_none() && desired::wants_budget(&seen, desired::wanted(&seen)) {
-        seen.has_other_budget = ctx.has_budget(meta).await?;
     }
     let plan = desired::desired(&seen, &ctx.settings);
     let failure = ctx.carry_out(Kind::Group, meta, &plan).await?;

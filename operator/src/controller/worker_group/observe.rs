@@ -1,8 +1,9 @@
 //! Looks at a group, its cluster and its workers.
 
+use super::desired::worker_labels;
 use crate::action::{Answer, Key, Kind};
 use crate::api::{DaskCluster, DaskWorkerGroup, Time};
-use crate::cache::Id;
+use crate::cache::{ANY, Id};
 use crate::children::{DisruptionBudget, Pod, annotation, controller_uid, label};
 use crate::controller::Context;
 use crate::names::{COMPONENT, HASH, RETIRING, SLOT, WORKER_GROUP};
@@ -25,8 +26,8 @@ pub struct Seen {
     pub members: Vec<Member>,
     /// The operator's disruption budget for them.
     pub budget: Option<Arc<DisruptionBudget>>,
-    /// Whether a budget of the user's covers them; two make every eviction fail.
-    pub has_other_budget: bool,
+    /// Name of a budget of somebody else's that covers them, too; two make every eviction fail.
+    pub other_budget: Option<String>,
     /// Whether there is a scheduler that can be asked.
     pub has_scheduler: bool,
     /// What the scheduler answered last.
@@ -124,25 +125,28 @@ pub(super) fn observe(ctx: &Context, id: &Id) -> Option<Seen> {
     let uid = group.metadata.uid.as_deref();
     let is_ours = |meta: &ObjectMeta| controller_uid(meta) == uid && label(meta, COMPONENT) == Some("worker");
     let mut members: Vec<Member> = Vec::new();
-    for pod in ctx.caches.pods.of_cluster(&cluster_id) {
-        if is_ours(&pod.metadata) {
-            members.push(Member::from(&*pod));
-        }
-    }
+    let pods = ctx.caches.pods.of_cluster(&cluster_id);
+    members.extend(pods.iter().filter(|p| is_ours(&p.metadata)).map(|p| Member::from(&**p)));
     for old in ctx.caches.deployments.of_cluster(&cluster_id) {
         if is_ours(&old.metadata) && label(&old.metadata, WORKER_GROUP) == Some(&id.name) {
-            members.push(Member {
-                is_ready: old.status.ready_replicas > 0,
-                ..member(Kind::Deployment, &old.metadata)
-            });
+            let mut found = member(Kind::Deployment, &old.metadata);
+            let is_its = |p: &&Arc<Pod>| p.is_of_deployment(&found.name) && !p.is_terminating();
+            if let Some(pod) = pods.iter().find(is_its).map(|p| Member::from(&**p)) {
+                // The scheduler may know it by its address only.
+                found = Member { ip: pod.ip, is_ready: pod.is_ready, trouble: pod.trouble, ..found };
+            }
+            members.push(found);
         }
     }
+    let labels = worker_labels(&group);
+    let others = ctx.caches.budgets.of_cluster(&Id::new(&id.namespace, ANY));
+    let other_budget = others.iter().find(|b| b.covers(&labels)).and_then(|b| b.metadata.name.clone());
     let cluster = ctx.caches.clusters.get(&cluster_id).and_then(|c| c.object.clone().ok());
     Some(Seen {
         now: ctx.now(),
         members,
-        budget: ctx.caches.budgets.get(id),
-        has_other_budget: false,
+        budget: ctx.caches.budgets.get(id).filter(|b| controller_uid(&b.metadata) == uid),
+        other_budget,
         has_scheduler: ctx.scheduler_address(&cluster_id).is_some(),
         answer: ctx.calls.answer(&Key { kind: Kind::Group, id: id.clone() }),
         cluster,

@@ -44,7 +44,7 @@ fn seen(replicas: usize) -> Seen {
         cluster: Some(cluster(json!({}))),
         members: Vec::new(),
         budget: None,
-        has_other_budget: true,
+        other_budget: Some("theirs".into()),
         has_scheduler: true,
         answer: None,
     }
@@ -129,7 +129,9 @@ fn whoever_leaves_is_marked_then_asked_for_and_goes_when_the_scheduler_says_so()
         member.retiring = Some(at(NOW));
     }
     // One is gone, the other one holds something still.
-    seen.answer = Some(Answer::Retired(vec![chosen[0].clone()]));
+    // An earlier pod of the other one's name is of no account.
+    seen.answer =
+        Some(Answer::Retired(vec![format!("uid-{}", chosen[0]), "earlier".into(), chosen[1].clone()]));
     let second = plan(&seen);
     assert_eq!(deleted(&second), [chosen[0].as_str()]);
     assert_eq!(asked(&second), [chosen[1].as_str()]);
@@ -251,6 +253,43 @@ fn old_workers_of_another_operator_stay_until_the_spec_changes() {
     assert!(patch["metadata"]["annotations"][HASH].is_string());
     seen.members[0].hash = Some("an older one".into());
     assert_eq!(marked(&plan(&seen)).len(), 1);
+}
+
+#[test]
+fn a_group_has_a_budget_unless_evictions_could_not_keep_it() {
+    let mut seen = seen(2);
+    grow(&mut seen, NOW);
+    seen.other_budget = None;
+    let [Action::Create { kind: Kind::DisruptionBudget, body }] = &*plan(&seen).actions else {
+        panic!("{:?}", plan(&seen))
+    };
+    seen.budget = Some(Arc::new(serde_json::from_value(body.clone()).unwrap()));
+    assert_eq!(plan(&seen).actions, []);
+    seen.other_budget = Some("theirs".into());
+    assert_eq!(deleted(&plan(&seen)), ["g"]);
+    seen.other_budget = None;
+    seen.members[0].kind = Kind::Deployment;
+    assert_eq!(deleted(&plan(&seen)), ["g"], "an old worker is counted twice");
+}
+
+#[test]
+fn another_budget_covers_the_workers_if_its_selector_does() {
+    let labels = super::desired::worker_labels(&group(1, json!({"metadata": {"labels": {"team": "a"}}})));
+    for (selector, covers) in [
+        (json!({"matchLabels": {"dask.org/cluster-name": "c"}}), true),
+        (json!({"matchLabels": {"dask.org/cluster-name": "d"}}), false),
+        (json!({"matchLabels": {"team": "a", "dask.org/component": "worker"}}), true),
+        (json!({"matchLabels": {"dask.org/component": "scheduler"}}), false),
+        (json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["a"]}]}), false),
+        (json!({"matchExpressions": [{"key": "dask.org/workergroup-name", "operator": "Exists"}]}), true),
+        // Policy v1: an empty one selects all pods, none selects none.
+        (json!({}), true),
+        (json!(null), false),
+    ] {
+        let budget = json!({"metadata": {}, "spec": {"selector": selector}});
+        let budget: crate::children::DisruptionBudget = serde_json::from_value(budget).unwrap();
+        assert_eq!(budget.covers(&labels), covers, "{selector}");
+    }
 }
 
 #[test]
