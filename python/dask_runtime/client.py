@@ -184,6 +184,22 @@ class Client:
             result = self.gather(result)
         return result[0] if single else result
 
+    def explain(self, collection: Any) -> str:
+        """What of a collection would run native, and what is in the way of the rest: a table as text.
+
+        A task that may run native still runs as Python where its blocks are not plain arrays (masked, sparse, of objects),
+        or where numpy does something that the engine does not.
+        """
+        expr = _dask.finalized([collection], True)
+        keys = list(_dask.flatten(expr.__dask_keys__()))
+        rows = self._open().explain(self._graph(expr), keys, self._known)
+        total = sum(count for *_, count in rows)
+        native = sum(count for _, why, count in rows if why is None)
+        lines = [f"{native} of {total} tasks run native"]
+        width = max((len(name) for name, *_ in rows), default=0)
+        lines += [f"{count:>8}  {name:<{width}}  {'native' if why is None else why}" for name, why, count in rows]
+        return "\n".join(lines)
+
     def _graph(self, dsk: Any) -> dict[Any, Any]:
         """The graph's nodes, without those whose results are kept already."""
         graph = _dask.graph_of(dsk)

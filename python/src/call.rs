@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// A call as the blob of its task, in the process that made it.
 pub(crate) struct Live {
     pub(crate) spec: Spec,
+    /// Inputs that somebody keeps: a function that may edit them gets copies.
+    pub(crate) kept: Vec<usize>,
     pub(crate) native: Option<LiveNative>,
 }
 
@@ -100,7 +102,7 @@ impl Call for LiveCall {
             Some(Value::Foreign(foreign)) => foreign.any().downcast_ref::<Live>(),
             _ => None,
         };
-        let Some(Live { spec, native }) = live else {
+        let Some(Live { spec, kept, native }) = live else {
             return Err(Trouble::from("a task without its call".to_string()));
         };
         if let Some(LiveNative { native, literals, numbers }) = native
@@ -109,7 +111,10 @@ impl Call for LiveCall {
             return Ok(value);
         }
         Python::attach(|py| {
-            let objects = inputs.iter().map(|v| value::object(py, v)).collect::<PyResult<Vec<_>>>();
+            // What runs native only reads.
+            let edits = |i: usize| native.is_none() && kept.contains(&i);
+            let object = |(i, v)| if edits(i) { value::fresh(py, v) } else { value::object(py, v) };
+            let objects = inputs.iter().enumerate().map(object).collect::<PyResult<Vec<_>>>();
             let result = objects.and_then(|objects| spec.run(py, objects));
             match result {
                 Ok(object) => Ok(Object::value(&object)),

@@ -185,7 +185,7 @@ impl Engine {
             .iter()
             .map(|requested| match requested {
                 Requested::Task(task) => match values.get(task) {
-                    Some(value) => value::object(py, value),
+                    Some(value) => value::own(py, value),
                     None => Err(PyRuntimeError::new_err("the engine brought no result")),
                 },
                 Requested::Data(object) => Ok(object.bind(py).clone()),
@@ -230,6 +230,16 @@ impl Engine {
         let kept = self.keep(py, mapped.part, mapped.live)?;
         let handle = |task: Option<u32>| task.map(|task| Handle::new(&kept, task));
         Ok(Some(mapped.rows.into_iter().map(|(key, task)| (key, handle(task))).collect()))
+    }
+
+    /// What would run native of a graph: name, what is in the way (`None` for native tasks), and number of tasks.
+    fn explain<'py>(
+        &self,
+        dsk: &Bound<'py, PyDict>,
+        keys: Vec<Bound<'py, PyAny>>,
+        known: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<(String, Option<String>, usize)>> {
+        graph::explain(dsk, &keys, &|key| find(known, key))
     }
 
     /// Tasks that run at a time.

@@ -14,7 +14,7 @@ use dask_plan::{DType, plan};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What stands at a key of the graph.
@@ -75,18 +75,7 @@ pub(crate) fn build<'py>(
     keep: bool,
     known: &Known<'_>,
 ) -> PyResult<Built> {
-    let py = dsk.py();
-    let mut builder = Builder {
-        dsk,
-        numbers: PyDict::new(py),
-        known,
-        specs: vec![],
-        keys: vec![],
-        starts: vec![0],
-        inputs: vec![],
-        external: vec![],
-        external_numbers: HashMap::new(),
-    };
+    let mut builder = Builder::new(dsk, known);
     let mut roots = vec![];
     let mut requested = vec![];
     for key in keys {
@@ -100,6 +89,48 @@ pub(crate) fn build<'py>(
         requested.push(found);
     }
     builder.finish(requested, roots, keep)
+}
+
+/// What would run native of a graph: for each name, how many tasks would, and what is in the way of how many others.
+///
+/// # Errors
+/// As [`build`]'s.
+pub(crate) fn explain<'py>(
+    dsk: &Bound<'py, PyDict>,
+    keys: &[Bound<'py, PyAny>],
+    known: &Known<'_>,
+) -> PyResult<Vec<(String, Option<String>, usize)>> {
+    let mut builder = Builder::new(dsk, known);
+    for key in keys {
+        builder.find(key)?;
+    }
+    let mut names = Names::default();
+    let mut counts: BTreeMap<(String, Option<String>), usize> = BTreeMap::new();
+    for (t, spec) in builder.specs.iter().enumerate() {
+        let Some(spec) = spec else { continue };
+        let (name, _) = names.key(&builder.keys[t], &mut vec![])?;
+        let inputs = builder.starts[t + 1] - builder.starts[t];
+        let why = recipe::lower(dsk.py(), spec, inputs as usize).err();
+        let prefix = names.prefixes[names.prefix(name) as usize].clone();
+        *counts.entry((prefix, why)).or_default() += 1;
+    }
+    Ok(counts.into_iter().map(|((name, why), count)| (name, why, count)).collect())
+}
+
+impl<'a, 'py> Builder<'a, 'py> {
+    fn new(dsk: &'a Bound<'py, PyDict>, known: &'a Known<'a>) -> Builder<'a, 'py> {
+        Builder {
+            dsk,
+            numbers: PyDict::new(dsk.py()),
+            known,
+            specs: vec![],
+            keys: vec![],
+            starts: vec![0],
+            inputs: vec![],
+            external: vec![],
+            external_numbers: HashMap::new(),
+        }
+    }
 }
 
 impl<'py> Builder<'_, 'py> {
@@ -271,13 +302,14 @@ impl<'py> Builder<'_, 'py> {
             inputs.extend(mine.iter().map(|&i| if i & EXTERNAL == 0 { place[i as usize] } else { i }));
             blobs.push(at as u32);
             if let Some(spec) = self.specs[t].take() {
-                let native = recipe::lower(py, &spec, mine.len()).map(|lowered| {
+                let native = recipe::lower(py, &spec, mine.len()).ok().map(|lowered| {
                     let recipe::Lowered { recipe, literals, numbers } = lowered;
                     let native =
                         recipes.entry(recipe).or_insert_with_key(|r| Arc::new(Native::new(r.clone())));
                     LiveNative { native: Arc::clone(native), literals, numbers }
                 });
-                live.push(Value::Foreign(Arc::new(Live { spec, native })));
+                let kept = (0..mine.len()).filter(|&i| mine[i] & EXTERNAL != 0).collect();
+                live.push(Value::Foreign(Arc::new(Live { spec, kept, native })));
             }
         }
         if let [one] = kinds[..] {

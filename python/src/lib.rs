@@ -13,6 +13,7 @@ mod names;
 mod native;
 mod recipe;
 mod spec;
+mod specialise;
 mod value;
 mod wait;
 

@@ -101,7 +101,7 @@ pub(crate) fn tasks<'py>(
             let function = Function::Object(function.clone().unbind());
             let steps = vec![Step { function, arguments, keywords: vec![], last: vec![] }];
             let spec = Spec { steps, result: Argument::Step(0) };
-            live.push(Value::Foreign(Arc::new(Live { spec, native: None })));
+            live.push(Value::Foreign(Arc::new(Live { spec, kept: vec![], native: None })));
             index.push(row as u32);
         }
         rows.push((key, Some(task)));

@@ -36,8 +36,11 @@ pub(crate) enum Known {
     ConcatenateShaped,
     /// `finalize(arrays)`, `concatenate3(arrays)`
     Assemble,
-    /// `ones_like`, `zeros_like`, … of a shape
+    /// `_broadcast_trick_inner(ones_like, shape)`
     Full,
+    /// What `Full` is full of.
+    Ones,
+    Zeros,
     /// `_apply_random_func(PCG64, name, seed, size, args, kwargs)`
     Random,
     /// `_enforce_dtype(…, enforce_dtype, enforce_dtype_function)`
@@ -169,39 +172,63 @@ struct Writer<'py> {
     steps: Vec<Ref>,
     literals: Vec<Chunk>,
     numbers: Vec<i64>,
+    /// What is in the way, once something is.
+    why: String,
 }
 
 /// The recipe of a task, if everything that it calls is recognised and every literal is understood.
-pub(crate) fn lower(py: Python<'_>, spec: &Spec, inputs: usize) -> Option<Lowered> {
-    let Argument::Step(result) = spec.result else { return None };
-    let (calls, steps) = (vec![], vec![]);
-    let mut writer = Writer { py, inputs, calls, steps, literals: vec![], numbers: vec![] };
-    for step in &spec.steps {
-        let of = step.arguments.iter().map(|a| writer.argument(a)).collect::<Option<Vec<_>>>()?;
-        let made = match &step.function {
-            Function::List => Ref::List(of),
-            Function::Node(..) => return None,
-            Function::Object(function) => {
-                let keywords = step
-                    .keywords
-                    .iter()
-                    .map(|(name, a)| Some((name.extract::<String>(py).ok()?, writer.argument(a)?)))
-                    .collect::<Option<Vec<_>>>()?;
-                writer.call(function.bind(py), of, keywords)?
-            }
-        };
-        writer.steps.push(made);
-    }
-    // The result is the last call's, so that a program's is too.
-    let last = writer.calls.len().checked_sub(1)?;
-    if writer.steps[result] != Ref::Step(last) {
-        return None;
-    }
-    let recipe = Recipe { calls: writer.calls, inputs: inputs + writer.literals.len() };
-    Some(Lowered { recipe, literals: writer.literals, numbers: writer.numbers })
+///
+/// # Errors
+/// Says what is in the way, for people.
+pub(crate) fn lower(py: Python<'_>, spec: &Spec, inputs: usize) -> Result<Lowered, String> {
+    let mut writer = Writer {
+        py,
+        inputs,
+        calls: vec![],
+        steps: vec![],
+        literals: vec![],
+        numbers: vec![],
+        why: "it calls nothing".into(),
+    };
+    writer.lower(spec).ok_or(writer.why)
 }
 
 impl<'py> Writer<'py> {
+    fn lower(&mut self, spec: &Spec) -> Option<Lowered> {
+        let Argument::Step(result) = spec.result else { return None };
+        for step in &spec.steps {
+            let of = step.arguments.iter().map(|a| self.argument(a)).collect::<Option<Vec<_>>>()?;
+            let made = match &step.function {
+                Function::List => Ref::List(of),
+                Function::Node(..) => return self.stop("it is a graph node of another kind".into()),
+                Function::Object(function) => {
+                    let py = self.py;
+                    let keywords = step
+                        .keywords
+                        .iter()
+                        .map(|(name, a)| Some((name.extract::<String>(py).ok()?, self.argument(a)?)))
+                        .collect::<Option<Vec<_>>>()?;
+                    self.call(function.bind(py), of, keywords)?
+                }
+            };
+            self.steps.push(made);
+        }
+        // The result is the last call's, so that a program's is too.
+        let last = self.calls.len().checked_sub(1)?;
+        if self.steps[result] != Ref::Step(last) {
+            return self.stop("its result is not that of its last call".into());
+        }
+        let (calls, literals) = (std::mem::take(&mut self.calls), std::mem::take(&mut self.literals));
+        let recipe = Recipe { calls, inputs: self.inputs + literals.len() };
+        Some(Lowered { recipe, literals, numbers: std::mem::take(&mut self.numbers) })
+    }
+
+    /// Notes what is in the way.
+    fn stop<T>(&mut self, why: String) -> Option<T> {
+        self.why = why;
+        None
+    }
+
     fn argument(&mut self, argument: &Argument) -> Option<Ref> {
         match argument {
             Argument::Input(i) => Some(Ref::Input(*i)),
@@ -223,7 +250,9 @@ impl<'py> Writer<'py> {
             return pairs.collect::<Option<_>>().map(|pairs| Ref::Constant(Constant::Tuple(pairs)));
         }
         // An array in the graph: one more input, since it need not be the same in every task of the recipe.
-        let chunk = value::chunk(object)?;
+        let Some(chunk) = value::chunk(object) else {
+            return self.stop(format!("it takes {}", value::describe(object)));
+        };
         self.literals.push(chunk);
         Some(Ref::Input(self.inputs + self.literals.len() - 1))
     }
@@ -260,7 +289,10 @@ impl<'py> Writer<'py> {
             _ => {}
         }
         keywords.sort_by(|a, b| a.0.cmp(&b.0));
-        self.calls.push(Call { function: known(function).ok()??, of, keywords });
+        let Some(known) = known(function).ok()? else {
+            return self.stop(format!("it calls {}", name_of(function)));
+        };
+        self.calls.push(Call { function: known, of, keywords });
         Some(Ref::Step(self.calls.len() - 1))
     }
 
@@ -341,5 +373,14 @@ impl<'py> Writer<'py> {
         }
         self.numbers.push(i64::from(k));
         Some(Constant::Seed(words, self.numbers.len() as u32 - 1))
+    }
+}
+
+/// A function's name, for people.
+fn name_of(function: &Bound<'_, PyAny>) -> String {
+    let text = |name: &str| function.getattr(name).ok()?.extract::<String>().ok();
+    match (text("__module__"), text("__qualname__")) {
+        (Some(module), Some(name)) => format!("{module}.{name}"),
+        _ => value::describe(function),
     }
 }

@@ -50,7 +50,7 @@ impl Foreign for Object {
 }
 
 /// What an object is, for people; never runs user code that may fail loudly.
-fn describe(object: &Bound<'_, PyAny>) -> String {
+pub(crate) fn describe(object: &Bound<'_, PyAny>) -> String {
     let kind = object.get_type().name().map_or_else(|_| "object".into(), |n| n.to_string());
     let text = |name: &str| object.getattr(name).ok().and_then(|v| v.str().ok()).map(|s| s.to_string());
     match (text("dtype"), text("shape")) {
@@ -175,6 +175,23 @@ pub(crate) fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py,
 pub(crate) fn fresh<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     let object = object(py, value)?;
     if object.is_instance(names(py)?.ndarray.bind(py))? { object.call_method0("copy") } else { Ok(object) }
+}
+
+/// The object of a value that nobody keeps; a copy where it shares memory with something that somebody may keep.
+///
+/// # Errors
+/// When the copy cannot be made.
+pub(crate) fn own<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    let object = object(py, value)?;
+    let shares = match value {
+        Value::Array(chunk) => !chunk.is_alone(),
+        _ if object.is_instance(names(py)?.ndarray.bind(py))? => {
+            let flags = object.getattr("flags")?;
+            flags.getattr("writeable")?.is_truthy()? && !flags.getattr("owndata")?.is_truthy()?
+        }
+        _ => false,
+    };
+    if shares && object.is_instance(names(py)?.ndarray.bind(py))? { object.call_method0("copy") } else { Ok(object) }
 }
 
 /// What a failure raises: the exception itself, else a RuntimeError with its words.
