@@ -8,7 +8,26 @@
 2000000.0
 """
 
+from dask_runtime.actor import Actor, ActorFuture
 from dask_runtime.client import Client, get, get_client
+from dask_runtime.coordination import Event, Lock, Queue, Semaphore, Variable
 from dask_runtime.future import Future, as_completed, fire_and_forget, wait
+from dask_runtime.nested import futures_of
 
-__all__ = ["Client", "Future", "as_completed", "fire_and_forget", "get", "get_client", "wait"]
+__all__ = [
+    "Actor",
+    "ActorFuture",
+    "Client",
+    "Event",
+    "Future",
+    "Lock",
+    "Queue",
+    "Semaphore",
+    "Variable",
+    "as_completed",
+    "fire_and_forget",
+    "futures_of",
+    "get",
+    "get_client",
+    "wait",
+]

@@ -22,7 +22,7 @@ from dask._task_spec import (
 from dask.base import collections_to_expr, is_dask_collection, tokenize, unpack_collections
 from dask.callbacks import local_callbacks
 from dask.core import flatten
-from dask.utils import funcname
+from dask.utils import format_bytes, funcname, parse_bytes, parse_timedelta
 
 from dask_runtime import _engine
 
@@ -38,11 +38,14 @@ __all__ = [
     "convert_legacy_graph",
     "finalized",
     "flatten",
+    "format_bytes",
     "funcname",
     "graph_of",
     "is_dask_collection",
     "local_callbacks",
+    "parse_bytes",
     "parse_input",
+    "parse_timedelta",
     "tokenize",
     "unpack_collections",
 ]

@@ -15,12 +15,6 @@ from dask.delayed import delayed
 from dask_runtime import Client, as_completed, fire_and_forget, get_client, wait
 
 
-@pytest.fixture
-def client():
-    with Client(threads_per_worker=2) as client:
-        yield client
-
-
 def inc(x):
     return x + 1
 
