@@ -57,6 +57,9 @@ _REFUSED_OF_TASKS = {
     "allow_other_workers": "there is one worker, this process; leave it out",
     "resources": "one process has all there is; leave it out, or bound calls by a Semaphore",
     "priority": "the engine orders tasks by itself; leave it out",
+    "retries": "only submit and map try again; leave it out",
+    "actors": "only submit and map make actors; leave it out",
+    "traverse": "what is computed are the collections that are passed, alone or in a list; leave it out",
     "fifo_timeout": "the engine orders tasks by itself; leave it out",
 }
 

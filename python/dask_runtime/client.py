@@ -19,7 +19,7 @@ from dask_runtime.executor import ClientExecutor
 from dask_runtime.future import Callbacks, Future, until_done, wait
 from dask_runtime.nested import find, pack, tuples, values
 from dask_runtime.reports import ADDRESS, Reports
-from dask_runtime.waiting import Ready, rung
+from dask_runtime.waiting import Ready, rung, then
 
 __all__ = ["Client", "get", "get_client"]
 
@@ -201,11 +201,13 @@ class Client(Reports):
 
         ``keys`` may be one key or nested lists of keys; the values come in the same form.
         """
-        if self.asynchronous:
-            raise RuntimeError("computing here would block the event loop; use 'await client.compute(collection)'")
         engine = self._open()
         graph = self._graph(dsk)
         wanted = list(_dask.flatten([keys]))
+        if self.asynchronous:
+            futures = self._start(graph, list(dict.fromkeys(wanted)))
+            gathered = self._gather_in_loop([futures[key] for key in wanted], "raise")
+            return then(gathered, lambda found: pack(keys, iter(found)))
         with _dask.local_callbacks(kwargs.get("callbacks")) as callbacks:
             if callbacks:
                 with with_callbacks(dsk, graph, callbacks, wanted) as wrapped:

@@ -31,7 +31,7 @@ def futures_of(o: Any, client: Any = None) -> list[Future]:
     for item in o if isinstance(o, (list, tuple, set, frozenset)) else [o]:
         own = find(item)
         if not own and _dask.is_dask_collection(item):
-            own = find(list(_dask.graph_of(item).values()))
+            own = find(list(dict(item.__dask_graph__()).values()))
         found |= {future.key: future for future in own}
     return list(found.values())
 
