@@ -258,7 +258,7 @@ class as_completed:
         self._ready.extend(n for n in self._watch.wait(0, 0) if n in self._futures)
         return bool(self._ready)
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def _wait(self, timeout: float | None) -> bool:
         """Waits until one is done that was not returned, without returning it; whether there is one in time."""
         if not self._ready:
             self._ready.extend(n for n in self._watch.wait(1, timeout) if n in self._futures)
@@ -283,7 +283,7 @@ class as_completed:
             raise StopIteration
         while not self._ready:
             left = None if self._deadline is None else self._deadline - time.monotonic()
-            if not self.wait(left) and left is not None and left <= 0:
+            if not self._wait(left) and left is not None and left <= 0:
                 raise TimeoutError("not all futures are done in time")
         return self._take(self._ready.pop(0))
 

@@ -59,7 +59,7 @@ class _Bar:
         left = as_completed(futures)
         while left.count():
             self._write(self._total - left.count())
-            left.wait(_EVERY)
+            left._wait(_EVERY)
             left.next_batch(block=False)
         self._write(self._total)
         self._file.write("\n")

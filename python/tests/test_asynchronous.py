@@ -58,6 +58,8 @@ async def test_failures(client):
         await waiting.result(timeout="20ms")
     with pytest.raises(TimeoutError):
         await wait([waiting], timeout=0.02)
+    first = await wait([waiting, client.submit(inc, 5)], return_when="FIRST_COMPLETED")
+    assert first.not_done == {waiting}
     await client.cancel(waiting)
     with pytest.raises(CancelledError):
         await waiting

@@ -16,7 +16,19 @@ import dask.array as da
 import dask.dataframe as dd
 import pandas as pd
 import pytest
-from dask_runtime import Actor, Event, Lock, futures_of, get_client, progress, wait, worker_client
+from dask_runtime import (
+    Actor,
+    Event,
+    Lock,
+    _engine,
+    futures_of,
+    get_client,
+    progress,
+    rejoin,
+    secede,
+    wait,
+    worker_client,
+)
 
 
 def double(x):
@@ -158,6 +170,20 @@ def test_worker_client(client):
     assert client.gather(client.map(nested, range(6))) == [n * (n - 1) for n in range(6)]
 
 
+@pytest.mark.skipif(not hasattr(_engine, "secede"), reason="the engine has no call for it")
+def test_seceded_tasks_leave_their_threads_to_others(client):
+    # A barrier of Python's own, which more tasks than there are threads must reach at a time.
+    barrier = threading.Barrier(6, timeout=30)
+
+    def meet(i):
+        secede()
+        barrier.wait()
+        rejoin()
+        return i
+
+    assert client.gather(client.map(meet, range(6))) == list(range(6))
+
+
 # --- reports ---
 
 
@@ -267,3 +293,16 @@ def test_progress_moves(client):
     go.set()
     thread.join(30)
     assert "100% Completed" in out.getvalue()
+
+
+def test_progress_in_a_notebook(client):
+    pytest.importorskip("ipywidgets")
+    go = Event()
+    futures = [*client.map(double, range(3)), client.submit(go.wait), client.submit(lambda: 1 / 0)]
+    box = progress(futures, notebook=True)
+    bar, label = box.children
+    assert bar.max == 5 and bar.value < 5
+    go.set()
+    while bar.value < 5 or bar.bar_style != "danger":
+        time.sleep(0.01)
+    assert label.value == "5 of 5, 1 failed"
