@@ -128,16 +128,11 @@ class Waiting:
 
     def changed(self) -> None:
         """Lets those go on for whom the state is right now. To be called under the lock, after each change."""
-        again = True
-        while again:
-            again = False
-            for waiter in list(self._waiters):
-                waiter.result = waiter.attempt()
-                if waiter.result is not None:
-                    del self._waiters[waiter]
-                    waiter.bell.ring()
-                    # It has changed the state itself.
-                    again = True
+        for waiter in list(self._waiters):
+            waiter.result = waiter.attempt()
+            if waiter.result is not None:
+                del self._waiters[waiter]
+                waiter.bell.ring()
 
     def close(self) -> None:
         """Ends all waits: the client is closed."""

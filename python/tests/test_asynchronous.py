@@ -148,6 +148,22 @@ async def test_coordination(client):
     async with Semaphore(2, "s") as semaphore:
         assert await semaphore.get_value() == 1
 
+    # Nor does one that is cancelled when its turn has come, before it goes on.
+    for shared, wait_for_it, let_go in [
+        (lock, Lock("x").acquire, lock.release),
+        (Queue("given back"), Queue("given back").get, lambda: Queue("given back").put(5)),
+    ]:
+        if shared is lock:
+            await lock.acquire()
+        late = asyncio.ensure_future(wait_for_it())
+        while not shared._waiting._waiters:
+            await asyncio.sleep(0)
+        await let_go()
+        assert not shared._waiting._waiters
+        late.cancel()
+        assert isinstance((await asyncio.gather(late, return_exceptions=True))[0], asyncio.CancelledError)
+    assert not await lock.locked() and await Queue("given back").get(timeout=0) == 5
+
     queue = Queue("q", maxsize=1)
     client.submit(lambda: [Queue("q").put(i) for i in range(5)])
     assert await queue.get(batch=5) == [0, 1, 2, 3, 4]

@@ -63,6 +63,8 @@ def test_an_executor_waits_for_its_calls_or_cancels_them(client):
     go = Event()
     executor = client.get_executor()
     futures = [executor.submit(go.wait) for _ in range(3)]
+    assert futures[0].cancel()
+    assert sorted(f.status for f in executor._futures) == ["cancelled", "pending", "pending"]
     executor.shutdown(wait=False)
     finished, _ = concurrent.futures.wait(futures, timeout=30)
     assert len(finished) == 3 and all(f.cancelled() for f in futures)
