@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import uuid
 import weakref
@@ -10,7 +11,7 @@ from typing import Any
 
 from dask_runtime import _dask
 
-__all__ = ["Retried", "same", "token"]
+__all__ = ["Retried", "awaited", "same", "token"]
 
 
 def same(value: Any) -> Any:
@@ -32,6 +33,16 @@ def token(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
     except TypeError:
         name = _dask.tokenize(func)
     return _dask.tokenize(name, kwargs, *args)
+
+
+def awaited(func: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function as a function that returns when the coroutine does."""
+
+    @functools.wraps(func)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return asyncio.run(func(*args, **kwargs))
+
+    return call
 
 
 class Retried:

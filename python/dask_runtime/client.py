@@ -14,11 +14,12 @@ from typing import Any
 from dask_runtime import _dask, _engine, arguments
 from dask_runtime import actor as actor_module
 from dask_runtime.callbacks import with_callbacks
-from dask_runtime.calls import Retried, same, token
+from dask_runtime.calls import Retried, awaited, same, token
 from dask_runtime.executor import ClientExecutor
 from dask_runtime.future import Callbacks, Future, until_done, wait
 from dask_runtime.nested import find, pack, tuples, values
 from dask_runtime.reports import ADDRESS, Reports
+from dask_runtime.shared import Registry
 from dask_runtime.waiting import Ready, rung, then
 
 __all__ = ["Client", "get", "get_client"]
@@ -90,9 +91,6 @@ class Client(Reports):
         asynchronous: bool = False,
         **kwargs: Any,
     ) -> None:
-        # Imported late: the primitives are made of clients.
-        from dask_runtime.coordination import Registry
-
         arguments.check_client({"address": address, **kwargs})
         self._settings = (arguments.threads(threads_per_worker), arguments.memory(memory_limit))
         self._engine: _engine.Engine | None = _engine.Engine(*self._settings)
@@ -135,8 +133,6 @@ class Client(Reports):
 
     def restart(self, timeout: Any = None, wait_for_workers: bool = True) -> Any:
         """Gives all futures up and begins with a new engine; locks, events, queues and variables begin anew too."""
-        from dask_runtime.coordination import Registry
-
         self._open()
         self._forget()
         self._shared.close()
@@ -351,6 +347,8 @@ class Client(Reports):
         else:
             name = key or _dask.funcname(func)
             keys = [f"{name}-{token(func, row, kwargs, pure and not actor)}" for row in rows]
+        if inspect.iscoroutinefunction(func):
+            func = awaited(func)
         if retries:
             func = Retried(func, retries)
         keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}

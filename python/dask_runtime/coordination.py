@@ -2,67 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-import weakref
-from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from dask_runtime import client as clients
-from dask_runtime.waiting import Ready, Waiting, then
+from dask_runtime.client import Client, get_client
+from dask_runtime.waiting import Ready, then
 
 __all__ = ["Event", "Lock", "Queue", "Semaphore", "Variable"]
-
-
-class Registry:
-    """A client's shared states by kind and name.
-
-    Those that were given no name last as long as somebody refers to them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._states: weakref.WeakValueDictionary[tuple[str, Any], _State] = weakref.WeakValueDictionary()
-        self._named: dict[tuple[str, Any], _State] = {}
-
-    def of(self, client: clients.Client, kind: str, name: Any, named: bool) -> _State:
-        with self._lock:
-            state = self._states.get((kind, name))
-            if state is None:
-                state = self._states[kind, name] = _State(client)
-            if named:
-                self._named[kind, name] = state
-            return state
-
-    def forget(self, kind: str, name: Any) -> None:
-        """Lets the next object of that name begin anew."""
-        with self._lock:
-            self._states.pop((kind, name), None)
-            self._named.pop((kind, name), None)
-
-    def close(self) -> None:
-        with self._lock:
-            states = list(self._states.values())
-            self._named.clear()
-        for state in states:
-            state.waiting.close()
-
-
-class _State:
-    """What all objects of one kind and name share."""
-
-    def __init__(self, client: clients.Client) -> None:
-        self.waiting = Waiting(client)
-        # How many may hold a semaphore or be in a queue, and how many hold a semaphore.
-        self.limit: int | None = None
-        self.held = 0
-        # Of events.
-        self.flag = False
-        # Of queues.
-        self.items: deque[Any] = deque()
-        # Of variables: the value in a tuple, or None where it was not set.
-        self.value: tuple[Any] | None = None
 
 
 _Own = TypeVar("_Own", bound="_Named")
@@ -73,8 +20,8 @@ class _Named:
 
     _kind = ""
 
-    def __init__(self, name: Any, client: clients.Client | None) -> None:
-        self.client = client or clients.get_client()
+    def __init__(self, name: Any, client: Client | None) -> None:
+        self.client = client or get_client()
         self.name = name or f"{self._kind}-{uuid.uuid4().hex}"
         self._state = self.client._shared.of(self.client, self._kind, self.name, bool(name))
         self._waiting = self._state.waiting
@@ -122,7 +69,7 @@ class Semaphore(_Named):
 
     _kind = "semaphore"
 
-    def __init__(self, max_leases: int = 1, name: Any = None, client: clients.Client | None = None) -> None:
+    def __init__(self, max_leases: int = 1, name: Any = None, client: Client | None = None) -> None:
         super().__init__(name, client)
         self.max_leases = max_leases
         self._own = 0
@@ -188,7 +135,7 @@ class Semaphore(_Named):
 class Lock(Semaphore):
     """Lets one at a time through. Locks of the same name are one."""
 
-    def __init__(self, name: Any = None, client: clients.Client | None = None) -> None:
+    def __init__(self, name: Any = None, client: Client | None = None) -> None:
         super().__init__(1, name, client)
 
     def __reduce__(self) -> Any:
@@ -215,7 +162,7 @@ class Event(_Named):
 
     _kind = "event"
 
-    def __init__(self, name: Any = None, client: clients.Client | None = None) -> None:
+    def __init__(self, name: Any = None, client: Client | None = None) -> None:
         super().__init__(name, client)
 
     def wait(self, timeout: Any = None) -> Any:
@@ -255,7 +202,7 @@ class Queue(_Named):
 
     _kind = "queue"
 
-    def __init__(self, name: Any = None, client: clients.Client | None = None, maxsize: int = 0) -> None:
+    def __init__(self, name: Any = None, client: Client | None = None, maxsize: int = 0) -> None:
         super().__init__(name, client)
         self.maxsize = maxsize
         with self._waiting.lock:
@@ -330,7 +277,7 @@ class Variable(_Named):
 
     _kind = "variable"
 
-    def __init__(self, name: Any = None, client: clients.Client | None = None) -> None:
+    def __init__(self, name: Any = None, client: Client | None = None) -> None:
         super().__init__(name, client)
 
     def set(self, value: Any, timeout: Any = None) -> Any:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dask_runtime.arguments import seconds
+from dask_runtime.arguments import check_task, seconds
 from dask_runtime.future import Future, wait
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ class ClientExecutor(concurrent.futures.Executor):
     As executors do, it calls a function as often as it is submitted, unless it was made with ``pure=True``.
     """
 
-    def __init__(self, client: Client, *, pure: bool = False, retries: int | None = None) -> None:
+    def __init__(self, client: Client, *, pure: bool = False, retries: int | None = None, **kwargs: Any) -> None:
+        check_task("get_executor", kwargs)
         self._client = client
         self._options: dict[str, Any] = {"pure": pure, "retries": retries}
         self._futures: weakref.WeakSet[Future] = weakref.WeakSet()

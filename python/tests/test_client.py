@@ -1,5 +1,6 @@
 """The client in one process: collections, functions, futures, and what goes wrong."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -90,6 +91,15 @@ def test_futures(client):
     done = threading.Event()
     client.submit(inc, 5).add_done_callback(lambda f: done.set())
     assert done.wait(5)
+
+
+def test_coroutine_functions_are_called_to_their_end(client):
+    async def later(x):
+        await asyncio.sleep(0)
+        return x + 1
+
+    assert client.submit(later, 1).result() == 2
+    assert client.gather(client.map(later, range(5), retries=1)) == [1, 2, 3, 4, 5]
 
 
 def test_results_that_nobody_refers_to_are_let_go(client):
