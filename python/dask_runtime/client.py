@@ -49,9 +49,12 @@ class _Known:
     def __init__(self) -> None:
         self.futures: weakref.WeakValueDictionary[Any, Future] = weakref.WeakValueDictionary()
 
-    def __contains__(self, key: Any) -> bool:
+    def get(self, key: Any) -> Future | None:
         future = self.futures.get(key)
-        return future is not None and future._handle is not None
+        return None if future is None or future.status == "cancelled" else future
+
+    def __contains__(self, key: Any) -> bool:
+        return self.get(key) is not None
 
     def __getitem__(self, key: Any) -> _engine.Handle:
         return self.futures[key]._held()
@@ -263,11 +266,11 @@ class Client(Reports):
         futures: dict[Any, Future] = {}
         new = []
         for key in keys:
-            future = self._known.futures.get(key)
-            if future is not None and future._handle is not None:
-                futures[key] = future
-            else:
+            future = self._known.get(key)
+            if future is None:
                 new.append(key)
+            else:
+                futures[key] = future
         if new:
             for key, handle in zip(new, self._open().start(graph, new, self._known), strict=True):
                 futures[key] = self._known.futures[key] = Future(key, self, handle)

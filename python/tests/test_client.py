@@ -161,6 +161,9 @@ def test_cancelled_futures_say_so(client):
     assert future.status == "cancelled" and future.cancelled()
     with pytest.raises(Exception, match="cancelled"):
         future.result()
+    # The same call again is another future, which others can use.
+    again = client.submit(time.sleep, 0.2)
+    assert again is not future and client.submit(lambda x: x, again).result() is None
 
 
 def test_forgotten_futures_are_computed(client):
