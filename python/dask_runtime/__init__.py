@@ -8,7 +8,38 @@
 2000000.0
 """
 
-from dask_runtime.client import Client, get, get_client
-from dask_runtime.future import Future, as_completed, fire_and_forget, wait
+from importlib.util import find_spec
 
-__all__ = ["Client", "Future", "as_completed", "fire_and_forget", "get", "get_client", "wait"]
+from dask_runtime.actor import Actor, ActorFuture
+from dask_runtime.client import Client, get, get_client
+from dask_runtime.coordination import Event, Lock, Queue, Semaphore, Variable
+from dask_runtime.future import Future, as_completed, fire_and_forget, wait
+from dask_runtime.nested import futures_of
+from dask_runtime.progress import progress
+from dask_runtime.tasks import rejoin, secede, worker_client
+
+if find_spec("joblib") is not None:
+    # joblib takes backends from whoever registers them.
+    from dask_runtime import joblib as _joblib  # noqa: F401
+
+__all__ = [
+    "Actor",
+    "ActorFuture",
+    "Client",
+    "Event",
+    "Future",
+    "Lock",
+    "Queue",
+    "Semaphore",
+    "Variable",
+    "as_completed",
+    "fire_and_forget",
+    "futures_of",
+    "get",
+    "get_client",
+    "progress",
+    "rejoin",
+    "secede",
+    "wait",
+    "worker_client",
+]

@@ -22,7 +22,7 @@ from dask._task_spec import (
 from dask.base import collections_to_expr, is_dask_collection, tokenize, unpack_collections
 from dask.callbacks import local_callbacks
 from dask.core import flatten
-from dask.utils import funcname
+from dask.utils import format_bytes, funcname, parse_bytes, parse_timedelta
 
 from dask_runtime import _engine
 
@@ -38,11 +38,14 @@ __all__ = [
     "convert_legacy_graph",
     "finalized",
     "flatten",
+    "format_bytes",
     "funcname",
     "graph_of",
     "is_dask_collection",
     "local_callbacks",
+    "parse_bytes",
     "parse_input",
+    "parse_timedelta",
     "tokenize",
     "unpack_collections",
 ]
@@ -69,9 +72,15 @@ def _recognised() -> dict[Any, str]:
     import operator
 
     import toolz  # type: ignore[import-untyped]
-    from dask.array import chunk, core, random, routines
+    from dask.array import chunk, core, random, routines, wrap
 
-    found: dict[Any, str] = {functools.partial: "partial", toolz.functoolz.Compose: "compose"}
+    found: dict[Any, str] = {
+        functools.partial: "partial",
+        toolz.curry: "partial",
+        toolz.functoolz.Compose: "compose",
+        np.ones_like: "ones",
+        np.zeros_like: "zeros",
+    }
     for name in _UNARY:
         found[getattr(np, name)] = f"unary {name}"
     for name in _BINARY:
@@ -96,6 +105,9 @@ def _recognised() -> dict[Any, str]:
     for (module, name), function in soft.items():
         if hasattr(module, name):
             found[getattr(module, name)] = function
+    inner = getattr(wrap, "_broadcast_trick_inner", None)
+    if inner is not None:
+        found[inner.func] = "full"
     return found
 
 

@@ -26,6 +26,12 @@ def recognise(functions: dict[Any, str]) -> None:
 def gather(handles: Sequence[Handle]) -> list[Any]:
     """The values of results, once all of them are there; raises what the first that failed raised."""
 
+def secede() -> None:
+    """Has another thread compute in place of this task's, until `rejoin` or the task's end."""
+
+def rejoin() -> None:
+    """Takes a thread again after `secede`."""
+
 @final
 class Engine:
     """Scheduler and compute threads in this process."""

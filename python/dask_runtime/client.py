@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import os
 import uuid
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from dask_runtime import _dask, _engine
+from dask_runtime import _dask, _engine, arguments
+from dask_runtime import actor as actor_module
 from dask_runtime.callbacks import with_callbacks
-from dask_runtime.future import Callbacks, Future, wait
+from dask_runtime.calls import Retried, awaited, same, token
+from dask_runtime.executor import ClientExecutor
+from dask_runtime.future import Callbacks, Future, until_done, wait
+from dask_runtime.nested import find, pack, tuples, values
+from dask_runtime.reports import ADDRESS, Reports
+from dask_runtime.shared import Registry
+from dask_runtime.waiting import Ready, rung, then
 
 __all__ = ["Client", "get", "get_client"]
 
@@ -39,9 +49,12 @@ class _Known:
     def __init__(self) -> None:
         self.futures: weakref.WeakValueDictionary[Any, Future] = weakref.WeakValueDictionary()
 
-    def __contains__(self, key: Any) -> bool:
+    def get(self, key: Any) -> Future | None:
         future = self.futures.get(key)
-        return future is not None and future._handle is not None
+        return None if future is None or future.status == "cancelled" else future
+
+    def __contains__(self, key: Any) -> bool:
+        return self.get(key) is not None
 
     def __getitem__(self, key: Any) -> _engine.Handle:
         return self.futures[key]._held()
@@ -52,37 +65,49 @@ class _Known:
         return future
 
 
-class Client:
+class Client(Reports):
     """Runs Dask's collections and functions on the engine.
 
     ``Client()`` runs it in this process, with a compute thread for each core: no daemon, no port, nothing pickled.
 
     Parameters
     ----------
+    address
+        Of a scheduler; other processes cannot be joined yet.
     threads_per_worker
         Tasks that run at a time; by default as many as this process may use cores.
     memory_limit
-        Bytes that the process may use, as a number or as ``"4 GiB"``; 0 for no limit, ``"auto"`` for what the machine
-        or its control group has.
+        Bytes that the process may use, as a number or as ``"4 GiB"``; ``"auto"`` for what the machine or its control
+        group has, a number up to 1 for a part of that, None or 0 for no limit.
     set_as_default
         Whether ``compute`` and ``persist`` of Dask use this client while it is open.
+    asynchronous
+        Whether it is used from coroutines: there, what would wait is to be awaited.
+    kwargs
+        What else distributed's Client takes: accepted where it means what is so anyway, such as ``processes=False``;
+        refused otherwise.
 
     """
 
-    asynchronous = False
-
     def __init__(
         self,
+        address: str | None = None,
         *,
         threads_per_worker: int | None = None,
-        memory_limit: int | float | str = "auto",
+        memory_limit: int | float | str | None = "auto",
         set_as_default: bool = True,
+        asynchronous: bool = False,
+        **kwargs: Any,
     ) -> None:
-        threads = threads_per_worker or len(os.sched_getaffinity(0))
-        self._engine: _engine.Engine | None = _engine.Engine(threads, _bytes(memory_limit))
+        arguments.check_client({"address": address, **kwargs})
+        self._settings = (arguments.threads(threads_per_worker), arguments.memory(memory_limit))
+        self._engine: _engine.Engine | None = _engine.Engine(*self._settings)
+        self._asynchronous = asynchronous
         self._pid = os.getpid()
         self.id = f"Client-{uuid.uuid4()}"
         self._known = _Known()
+        self._shared = Registry()
+        self._bell: _engine.Handle | None = None
         self._done_callbacks: Callbacks | None = None
         self._config: Any = None
         if set_as_default:
@@ -97,26 +122,57 @@ class Client:
         """Either "running" or "closed"."""
         return "closed" if self._engine is None else "running"
 
-    def close(self, timeout: Any = None) -> None:
+    @property
+    def asynchronous(self) -> bool:
+        """Whether the caller is a coroutine, so that what would wait returns something to await."""
+        return self._asynchronous and asyncio._get_running_loop() is not None
+
+    def close(self, timeout: Any = None) -> Any:
         """Ends the engine; results that it keeps are lost."""
-        if self._engine is None:
-            return
-        if self._config is not None:
-            self._config.__exit__(None, None, None)
-        self._known.futures.clear()
-        self._engine = None
+        if self._engine is not None:
+            if self._config is not None:
+                self._config.__exit__(None, None, None)
+            self._forget()
+            self._engine = None
+            self._shared.close()
+        return self._now(None)
 
     shutdown = close
 
+    def restart(self, timeout: Any = None, wait_for_workers: bool = True) -> Any:
+        """Gives all futures up and begins with a new engine; locks, events, queues and variables begin anew too."""
+        self._open()
+        self._forget()
+        self._shared.close()
+        self._shared = Registry()
+        self._engine = _engine.Engine(*self._settings)
+        return self._now(None)
+
+    def _forget(self) -> None:
+        """Gives up what the engine keeps and computes."""
+        for future in list(self._known.futures.values()):
+            future.cancel()
+            future.release()
+        self._known.futures.clear()
+        self._bell = None
+
     def __enter__(self) -> Client:
+        if self._asynchronous:
+            raise TypeError("asynchronous is True; use 'async with' instead of 'with'")
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        threads = 0 if self._engine is None else self._engine.threads
-        return f"<Client: {self.status}, in this process, {threads} threads>"
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __await__(self) -> Generator[Any, None, Client]:
+        return self
+        yield
 
     def _open(self) -> _engine.Engine:
         if self._engine is None:
@@ -132,6 +188,16 @@ class Client:
             self._done_callbacks = Callbacks()
         return self._done_callbacks
 
+    def _now(self, value: Any) -> Any:
+        """What a method returns that need not wait: to be awaited where the client is asynchronous."""
+        return Ready(value) if self.asynchronous else value
+
+    def _rung(self) -> _engine.Handle:
+        """A result that is there, by which those are woken who wait for something else."""
+        if self._bell is None:
+            self._bell = rung(self._open(), self._known)
+        return self._bell
+
     # --- collections ----------------------------------------------------------------------------------------------
 
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
@@ -142,16 +208,21 @@ class Client:
         engine = self._open()
         graph = self._graph(dsk)
         wanted = list(_dask.flatten([keys]))
+        if self.asynchronous:
+            futures = self._start(graph, list(dict.fromkeys(wanted)))
+            gathered = self._gather_in_loop([futures[key] for key in wanted], "raise")
+            return then(gathered, lambda found: pack(keys, iter(found)))
         with _dask.local_callbacks(kwargs.get("callbacks")) as callbacks:
             if callbacks:
                 with with_callbacks(dsk, graph, callbacks, wanted) as wrapped:
-                    values = engine.get(wrapped, wanted, self._known)
+                    found = engine.get(wrapped, wanted, self._known)
             else:
-                values = engine.get(graph, wanted, self._known)
-        return _pack(keys, iter(values))
+                found = engine.get(graph, wanted, self._known)
+        return pack(keys, iter(found))
 
     def persist(self, collections: Any, optimize_graph: bool = True, **kwargs: Any) -> Any:
         """Starts computing collections, whose results stay with the engine; returns collections of futures."""
+        arguments.check_task("persist", kwargs)
         single = not isinstance(collections, (tuple, list, set, frozenset))
         many = [collections] if single else list(collections)
         expr = _dask.collections_to_expr(many, optimize_graph).optimize()
@@ -160,8 +231,8 @@ class Client:
         futures = self._start(self._graph(expr), flat)
         results = []
         for collection, own in zip(many, keys, strict=True):
-            rebuild, arguments = collection.__dask_postpersist__()
-            results.append(rebuild({key: futures[key] for key in _dask.flatten(own)}, *arguments))
+            rebuild, rest = collection.__dask_postpersist__()
+            results.append(rebuild({key: futures[key] for key in _dask.flatten(own)}, *rest))
         return results[0] if single else results
 
     def compute(self, collections: Any, sync: bool = False, optimize_graph: bool = True, **kwargs: Any) -> Any:
@@ -169,6 +240,7 @@ class Client:
 
         What is no collection is returned as it is.
         """
+        arguments.check_task("compute", kwargs)
         single = not isinstance(collections, (tuple, list, set, frozenset))
         many = [collections] if single else list(collections)
         ours = [c for c in many if _dask.is_dask_collection(c)]
@@ -180,9 +252,8 @@ class Client:
             futures = [started[key] for key in keys]
         rest = iter(futures)
         result = [next(rest) if _dask.is_dask_collection(c) else c for c in many]
-        if sync:
-            result = self.gather(result)
-        return result[0] if single else result
+        wanted = result[0] if single else result
+        return self.gather(wanted) if sync else wanted
 
     def explain(self, collection: Any) -> str:
         """What of a collection would run native, and what is in the way of the rest: a table as text.
@@ -216,11 +287,11 @@ class Client:
         futures: dict[Any, Future] = {}
         new = []
         for key in keys:
-            future = self._known.futures.get(key)
-            if future is not None and future._handle is not None:
-                futures[key] = future
-            else:
+            future = self._known.get(key)
+            if future is None:
                 new.append(key)
+            else:
+                futures[key] = future
         if new:
             for key, handle in zip(new, self._open().start(graph, new, self._known), strict=True):
                 futures[key] = self._known.futures[key] = Future(key, self, handle)
@@ -228,108 +299,165 @@ class Client:
 
     # --- functions and futures ------------------------------------------------------------------------------------
 
-    def submit(self, func: Callable[..., Any], *args: Any, key: Any = None, pure: bool = True, **kwargs: Any) -> Future:
+    def submit(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        key: Any = None,
+        retries: int | None = None,
+        actor: bool = False,
+        actors: bool = False,
+        pure: bool = True,
+        **kwargs: Any,
+    ) -> Future:
         """Calls a function on the engine. Futures among its arguments are replaced by their values.
 
-        With ``pure``, the same call again is the same future.
+        Parameters
+        ----------
+        func, args, kwargs
+            What is called.
+        key
+            The result's key; by default made of the call.
+        retries
+            How often it is called again when it raises.
+        actor, actors
+            Whether ``func`` is a class whose object is kept; the result is an :class:`Actor`.
+        pure
+            Whether the same call again is the same future.
+
         """
         if not callable(func):
             raise TypeError(f"First input to submit must be a callable function, got {type(func).__name__}")
-        if key is None:
-            key = f"{_dask.funcname(func)}-{_token(func, args, kwargs, pure)}"
-        keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}
-        task = _dask.Task(key, func, *(_dask.parse_input(a) for a in args), **keywords)
-        return self._start({key: task}, [key])[key]
+        keys = None if key is None else [key]
+        return self._submit(func, [args], keys, kwargs, retries=retries, actor=actor or actors, pure=pure)[0]
 
     def map(
         self,
         func: Callable[..., Any],
-        *iterables: Collection[Any],
+        *iterables: Iterable[Any],
         key: Any = None,
+        retries: int | None = None,
+        actor: bool = False,
+        actors: bool = False,
         pure: bool = True,
         batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[Future]:
-        """Calls a function with the items of each iterable in turn; a list of futures."""
+        """Calls a function with the items of each iterable in turn; a list of futures.
+
+        Arguments are those of :meth:`submit`; ``key`` may be a list of keys, or what the keys begin with.
+        """
         if not callable(func):
             raise TypeError(f"First input to map must be a callable function, got {type(func).__name__}")
         columns = [list(items) for items in iterables]
-        if pure and key is None and not kwargs and columns:
-            name = _dask.funcname(func)
-            known = dict(self._known.futures)
-            started = self._open().map(func, columns, name, _token(func, (), {}, True), known)
+        plain = pure and key is None and not kwargs and not (retries or actor or actors)
+        if plain and columns and not inspect.iscoroutinefunction(func):
+            known = {k: f for k, f in self._known.futures.items() if k in self._known}
+            shared = token(func, (), {}, True)
+            started = self._open().map(func, columns, _dask.funcname(func), shared, known)
             if started is not None:
                 return [known[k] if h is None else self._known.keep(k, Future(k, self, h)) for k, h in started]
         rows = list(zip(*columns, strict=False))
+        if isinstance(key, list) and len(key) != len(rows):
+            raise ValueError(f"{len(key)} keys for {len(rows)} calls")
+        return self._submit(func, rows, key, kwargs, retries=retries, actor=actor or actors, pure=pure)
+
+    def _submit(
+        self,
+        func: Callable[..., Any],
+        rows: list[tuple[Any, ...]],
+        key: Any,
+        kwargs: dict[str, Any],
+        *,
+        retries: int | None,
+        actor: bool,
+        pure: bool,
+    ) -> list[Future]:
+        arguments.check_task("submit", arguments.take_of_tasks(kwargs))
         if isinstance(key, list):
-            keys = list(key)
-            if len(keys) != len(rows):
-                raise ValueError(f"{len(keys)} keys for {len(rows)} calls")
+            keys = key
         else:
             name = key or _dask.funcname(func)
-            keys = [f"{name}-{_token(func, row, kwargs, pure)}" for row in rows]
+            keys = [f"{name}-{token(func, row, kwargs, pure and not actor)}" for row in rows]
+        if inspect.iscoroutinefunction(func):
+            func = awaited(func)
+        if retries:
+            func = Retried(func, retries)
         keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}
-        graph = {
-            k: _dask.Task(k, func, *(_dask.parse_input(a) for a in row), **keywords)
-            for k, row in zip(keys, rows, strict=True)
-        }
+        graph = {}
+        for k, row in zip(keys, rows, strict=True):
+            call = functools.partial(actor_module.create, self, k, func) if actor else func
+            graph[k] = _dask.Task(k, call, *(_dask.parse_input(a) for a in row), **keywords)
         futures = self._start(graph, list(graph))
         return [futures[k] for k in keys]
+
+    def _start_call(self, key: str, call: Callable[..., Any], *args: Any) -> Future:
+        return self._start({key: _dask.Task(key, call, *args)}, [key])[key]
 
     def gather(self, futures: Any, errors: str = "raise", **kwargs: Any) -> Any:
         """The values of futures, wherever they stand in lists, tuples, sets, dicts and iterators.
 
         With ``errors="skip"``, futures that failed are left out of lists.
+        To be awaited where the client is asynchronous.
         """
         if errors not in ("raise", "skip"):
             raise ValueError(f"errors is {errors!r}; use 'raise' or 'skip'")
+        if self.asynchronous:
+            return self._gather_in_loop(list(futures) if isinstance(futures, Iterator) else futures, errors)
         if isinstance(futures, Iterator):
             return (self.gather(future, errors) for future in futures)
         if type(futures) is list and errors == "raise" and all(isinstance(f, Future) for f in futures):
             return _engine.gather([f._held() for f in futures])
-        found: list[Future] = []
-        _find(futures, found)
+        found = find(futures)
         if found:
             wait(found)
-        return _values(futures, errors)
+        return values(futures, errors)
+
+    async def _gather_in_loop(self, futures: Any, errors: str) -> Any:
+        found = find(futures)
+        await until_done(found, len(found))
+        return values(futures, errors)
 
     def scatter(self, data: Any, hash: bool = True, broadcast: bool = False, **kwargs: Any) -> Any:
         """Hands data to the engine; a future for each item of a list or value of a dict, or one for anything else."""
         if isinstance(data, Mapping):
-            named = {k: _dask.Task(k, _same, _dask.DataNode(None, v)) for k, v in data.items()}
-            return self._start(named, list(named))
+            named = {k: _dask.Task(k, same, _dask.DataNode(None, v)) for k, v in data.items()}
+            return self._now(self._start(named, list(named)))
         many = isinstance(data, (list, tuple, set, frozenset, range))
         items = list(data) if many else [data]
         keys = [f"{type(i).__name__}-{_dask.tokenize(i) if hash else uuid.uuid4().hex}" for i in items]
-        graph = {k: _dask.Task(k, _same, _dask.DataNode(None, i)) for k, i in zip(keys, items, strict=True)}
+        graph = {k: _dask.Task(k, same, _dask.DataNode(None, i)) for k, i in zip(keys, items, strict=True)}
         futures = self._start(graph, list(graph))
         result = [futures[k] for k in keys]
         if not many:
-            return result[0]
-        return type(data)(result) if isinstance(data, (tuple, set, frozenset)) else result
+            return self._now(result[0])
+        return self._now(type(data)(result) if isinstance(data, (tuple, set, frozenset)) else result)
 
-    def cancel(self, futures: Any, **kwargs: Any) -> None:
+    def cancel(self, futures: Any, asynchronous: Any = None, force: bool = False, **kwargs: Any) -> Any:
         """Gives futures up, and all that was submitted in the same calls."""
-        found: list[Future] = []
-        _find(futures, found)
-        for future in found:
+        for future in find(futures):
             future.cancel()
+        return self._now(None)
 
-    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Calls a function in each worker process at once, outside of any task: here, in this one."""
+    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Calls a function in each worker process at once, outside of any task: here, in this one.
+
+        A coroutine function is run to its end.
+        """
         self._open()
-        return {"inproc://embedded": function(*args, **kwargs)}
+        if self.asynchronous:
+            return self._run_in_loop(function, *args, **kwargs)
+        result = function(*args, **kwargs)
+        return {ADDRESS: asyncio.run(result) if inspect.iscoroutine(result) else result}
 
-    def nthreads(self) -> dict[str, int]:
-        """Tasks that each worker runs at a time."""
-        return {"inproc://embedded": self._open().threads}
+    async def _run_in_loop(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if inspect.iscoroutinefunction(function):
+            return {ADDRESS: await function(*args, **kwargs)}
+        return {ADDRESS: await asyncio.to_thread(function, *args, **kwargs)}
 
-    ncores = nthreads
-
-    def wait_for_workers(self, n_workers: int = 1, timeout: float | None = None) -> None:
-        """Returns when there are that many workers; in this process there is one."""
-        if n_workers > 1:
-            raise TimeoutError(f"{n_workers} workers are wanted, and a client in its own process has one")
+    def get_executor(self, **kwargs: Any) -> ClientExecutor:
+        """An executor of :mod:`concurrent.futures`; takes ``pure`` (False by default) and ``retries`` of submit."""
+        return ClientExecutor(self, **kwargs)
 
 
 _default: Client | None = None
@@ -343,66 +471,4 @@ def get(dsk: Any, keys: Any, **kwargs: Any) -> Any:
     global _default
     if _default is None or not _default._is_here():
         _default = Client(set_as_default=False)
-    return _tuples(_default.get(dsk, keys, **kwargs), keys)
-
-
-def _tuples(values: Any, keys: Any) -> Any:
-    return tuple(map(_tuples, values, keys)) if isinstance(keys, list) else values
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-_functions: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-
-
-def _token(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], pure: bool) -> str:
-    """A name for a call: the same for the same call when it is pure."""
-    if not pure:
-        return uuid.uuid4().hex
-    try:
-        token = _functions.get(func)
-        if token is None:
-            token = _functions[func] = _dask.tokenize(func)
-    except TypeError:
-        token = _dask.tokenize(func)
-    return _dask.tokenize(token, kwargs, *args)
-
-
-def _find(obj: Any, found: list[Future]) -> None:
-    if isinstance(obj, Future):
-        found.append(obj)
-    elif isinstance(obj, (list, tuple, set, frozenset)):
-        for item in obj:
-            _find(item, found)
-    elif isinstance(obj, dict):
-        for item in obj.values():
-            _find(item, found)
-
-
-def _values(obj: Any, errors: str) -> Any:
-    if isinstance(obj, Future):
-        return obj.result()
-    if isinstance(obj, (list, tuple, set, frozenset)):
-        kept = [o for o in obj if not (errors == "skip" and isinstance(o, Future) and o.status != "finished")]
-        return type(obj)(_values(o, errors) for o in kept)
-    if isinstance(obj, dict):
-        return {k: _values(v, errors) for k, v in obj.items()}
-    return obj
-
-
-def _pack(keys: Any, values: Iterator[Any]) -> Any:
-    if isinstance(keys, list):
-        return [_pack(key, values) for key in keys]
-    return next(values)
-
-
-def _bytes(limit: int | float | str) -> int:
-    if limit == "auto":
-        return _engine.memory_limit()
-    if isinstance(limit, str):
-        from dask.utils import parse_bytes
-
-        return int(parse_bytes(limit))
-    return int(limit)
+    return tuples(_default.get(dsk, keys, **kwargs), keys)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import threading
 import time
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dask_runtime import _dask, _engine
+from dask_runtime.arguments import seconds
 
 if TYPE_CHECKING:
     from dask_runtime.client import Client
@@ -40,8 +43,8 @@ class Future(_dask.TaskRef):
 
     @property
     def status(self) -> str:
-        """One of "pending", "finished", "error", "cancelled" and "lost" (released)."""
-        return "lost" if self._handle is None else self._handle.status
+        """One of "pending", "finished", "error" and "cancelled" (or released)."""
+        return "cancelled" if self._handle is None else self._handle.status
 
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""
@@ -51,8 +54,8 @@ class Future(_dask.TaskRef):
         """Whether it was given up."""
         return self.status == "cancelled"
 
-    def result(self, timeout: float | None = None) -> Any:
-        """Its value, once it is there.
+    def result(self, timeout: float | str | None = None) -> Any:
+        """Its value, once it is there; to be awaited where the client is asynchronous.
 
         Raises
         ------
@@ -64,16 +67,15 @@ class Future(_dask.TaskRef):
             What the task raised.
 
         """
-        return self._wait(timeout).value()
+        return self._then(lambda handle: handle.value(), timeout)
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
+    def exception(self, timeout: float | str | None = None) -> Any:
         """What the task raised, or None; waits as :meth:`result` does."""
-        return self._wait(timeout).exception()
+        return self._then(lambda handle: handle.exception(), timeout)
 
-    def traceback(self, timeout: float | None = None) -> Any:
+    def traceback(self, timeout: float | str | None = None) -> Any:
         """Where the task raised, or None; waits as :meth:`result` does."""
-        raised = self.exception(timeout)
-        return None if raised is None else raised.__traceback__
+        return self._then(lambda handle: getattr(handle.exception(), "__traceback__", None), timeout)
 
     def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> None:
         """Gives it up, and all that was submitted in the same call."""
@@ -93,10 +95,25 @@ class Future(_dask.TaskRef):
             raise CancelledError(f"{self.key!r} was released")
         return self._handle
 
-    def _wait(self, timeout: float | None) -> _engine.Handle:
+    def _then(self, what: Callable[[_engine.Handle], Any], timeout: float | str | None) -> Any:
+        if self._client.asynchronous:
+            return self._then_in_loop(what, timeout)
         handle = self._held()
-        if handle.status == "pending" and not _engine.Watch([handle]).wait(1, timeout):
+        if handle.status == "pending" and not _engine.Watch([handle]).wait(1, seconds(timeout)):
             raise TimeoutError(f"{self.key!r} is not there after {timeout} s")
+        return what(self._uncancelled(handle))
+
+    async def _then_in_loop(self, what: Callable[[_engine.Handle], Any], timeout: float | str | None = None) -> Any:
+        handle = self._held()
+        if not await until_done([self], 1, seconds(timeout)):
+            raise TimeoutError(f"{self.key!r} is not there after {timeout} s")
+        return what(self._uncancelled(handle))
+
+    def _value(self) -> Any:
+        """Its value, which must be there."""
+        return self._uncancelled(self._held()).value()
+
+    def _uncancelled(self, handle: _engine.Handle) -> _engine.Handle:
         if handle.status == "cancelled":
             raise CancelledError(f"{self.key!r} was cancelled")
         return handle
@@ -111,18 +128,47 @@ class Future(_dask.TaskRef):
         return f"<Future: {self.status}, key: {self.key}>"
 
     def __await__(self) -> Any:
-        import asyncio
+        return self._then_in_loop(lambda handle: handle.value()).__await__()
 
-        return asyncio.get_running_loop().run_in_executor(None, self.result).__await__()
+
+async def until_done(futures: Iterable[Future], count: int, timeout: float | None = None) -> bool:
+    """Waits in a coroutine until that many futures are done; whether they are in time."""
+    loop = asyncio.get_running_loop()
+    enough = asyncio.Event()
+    left = count
+
+    def one_more() -> None:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            enough.set()
+
+    def done(_: Future) -> None:
+        # A loop that was closed has nobody left to tell.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(one_more)
+
+    for future in futures:
+        if future.done():
+            one_more()
+        else:
+            future.add_done_callback(done)
+    if left <= 0:
+        return True
+    try:
+        await asyncio.wait_for(enough.wait(), timeout)
+    except TimeoutError:
+        return False
+    return True
 
 
 DoneAndNotDone = namedtuple("DoneAndNotDone", ["done", "not_done"])
 
 
-def wait(
-    fs: Future | Iterable[Future], timeout: float | None = None, return_when: str = "ALL_COMPLETED"
-) -> DoneAndNotDone:
-    """Waits until all futures, or the first of them, are done.
+def wait(fs: Future | Iterable[Future], timeout: float | str | None = None, return_when: str = "ALL_COMPLETED") -> Any:
+    """Waits until all futures, or the first of them, are done; returns those that are, and those that are not.
+
+    To be awaited where the client is asynchronous.
 
     Raises
     ------
@@ -135,11 +181,26 @@ def wait(
     fs = list(fs)
     if return_when not in ("ALL_COMPLETED", "FIRST_COMPLETED"):
         raise ValueError(f"return_when is {return_when!r}; use 'ALL_COMPLETED' or 'FIRST_COMPLETED'")
+    need = len(fs) if return_when == "ALL_COMPLETED" else min(1, len(fs))
+    if fs and fs[0].client.asynchronous:
+        return _wait_in_loop(fs, need, timeout)
     handles = [f._handle for f in fs if f._handle is not None]
-    need = len(handles) if return_when == "ALL_COMPLETED" else min(1, len(handles))
-    if need and len(_engine.Watch(handles).wait(need, timeout)) < need:
+    # Released ones are done.
+    need -= len(fs) - len(handles)
+    if need > 0 and len(_engine.Watch(handles).wait(need, seconds(timeout))) < need:
         raise TimeoutError(f"not done after {timeout} s")
-    return DoneAndNotDone({f for f in fs if f.done()}, {f for f in fs if not f.done()})
+    return _done_and_not(fs)
+
+
+async def _wait_in_loop(fs: list[Future], need: int, timeout: float | str | None) -> DoneAndNotDone:
+    if not await until_done(fs, need, seconds(timeout)):
+        raise TimeoutError(f"not done after {timeout} s")
+    return _done_and_not(fs)
+
+
+def _done_and_not(fs: list[Future]) -> DoneAndNotDone:
+    done = {f for f in fs if f.done()}
+    return DoneAndNotDone(done, set(fs) - done)
 
 
 class as_completed:
@@ -155,16 +216,20 @@ class as_completed:
         with_results: bool = False,
         raise_errors: bool = True,
         *,
-        timeout: float | None = None,
+        timeout: float | str | None = None,
     ) -> None:
         self.with_results = with_results
         self.raise_errors = raise_errors
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        limit = seconds(timeout)
+        self._deadline = None if limit is None else time.monotonic() + limit
         self._watch = _engine.Watch([])
         self._futures: dict[int, Future] = {}
         self._next = 0
         self._ready: list[int] = []
         self._lock = threading.Lock()
+        # Where it is iterated in a coroutine: the coroutine's loop, and what wakes it.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._more = asyncio.Event()
         if futures is not None:
             self.update(futures)
 
@@ -181,6 +246,8 @@ class as_completed:
                 self._futures[self._next] = future
                 self._watch.add(future._held(), self._next)
                 self._next += 1
+                if self._loop is not None:
+                    future.add_done_callback(self._wake)
 
     def count(self) -> int:
         """How many were not returned yet."""
@@ -188,7 +255,13 @@ class as_completed:
 
     def has_ready(self) -> bool:
         """Whether one is done and was not returned."""
-        self._ready.extend(self._watch.wait(0, 0))
+        self._ready.extend(n for n in self._watch.wait(0, 0) if n in self._futures)
+        return bool(self._ready)
+
+    def _wait(self, timeout: float | None) -> bool:
+        """Waits until one is done that was not returned, without returning it; whether there is one in time."""
+        if not self._ready:
+            self._ready.extend(n for n in self._watch.wait(1, timeout) if n in self._futures)
         return bool(self._ready)
 
     def is_empty(self) -> bool:
@@ -210,18 +283,42 @@ class as_completed:
             raise StopIteration
         while not self._ready:
             left = None if self._deadline is None else self._deadline - time.monotonic()
-            self._ready.extend(n for n in self._watch.wait(1, left) if n in self._futures)
-            if not self._ready and left is not None and left <= 0:
+            if not self._wait(left) and left is not None and left <= 0:
                 raise TimeoutError("not all futures are done in time")
         return self._take(self._ready.pop(0))
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self._futures:
+            raise StopAsyncIteration
+        if self._loop is None:
+            with self._lock:
+                self._loop = asyncio.get_running_loop()
+                for future in self._futures.values():
+                    future.add_done_callback(self._wake)
+        while not self.has_ready():
+            self._more.clear()
+            left = None if self._deadline is None else self._deadline - time.monotonic()
+            try:
+                await asyncio.wait_for(self._more.wait(), left)
+            except TimeoutError:
+                raise TimeoutError("not all futures are done in time") from None
+        return self._take(self._ready.pop(0))
+
+    def _wake(self, _: Future) -> None:
+        # A loop that was closed has nobody left to wake.
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._more.set)
 
     def _take(self, number: int) -> Any:
         future = self._futures.pop(number)
         if not self.with_results:
             return future
-        if self.raise_errors or future.status == "finished":
-            return future, future.result()
-        return future, future.exception()
+        handle = future._uncancelled(future._held()) if self.raise_errors else future._held()
+        return future, handle.value() if self.raise_errors or handle.status == "finished" else handle.exception()
 
     def next_batch(self, block: bool = True) -> list[Any]:
         """All that are done, at least one if it may ``block``."""

@@ -116,6 +116,7 @@ impl Call for LiveCall {
             let object = |(i, v)| if edits(i) { value::fresh(py, v) } else { value::object(py, v) };
             let objects = inputs.iter().enumerate().map(object).collect::<PyResult<Vec<_>>>();
             let result = objects.and_then(|objects| spec.run(py, objects));
+            crate::wait::rejoin(py);
             match result {
                 Ok(object) => Ok(Object::value(&object)),
                 Err(error) => Err(trouble(py, error)),

@@ -10,7 +10,7 @@ use dask_runtime::scheduler::JobEvent;
 use dask_runtime::worker::Trouble;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ struct State {
     done: HashMap<u32, Status>,
     /// The job's end, when it failed or was cancelled as a whole.
     failed: Option<Trouble>,
-    cancelled: bool,
+    /// Results that nobody wants any more.
+    cancelled: HashSet<u32>,
     watches: HashMap<u32, Vec<(Arc<Watched>, usize)>>,
     /// Handles of each result; of most there is one.
     handles: HashMap<u32, u32>,
@@ -91,10 +92,12 @@ impl Kept {
 
     fn status(&self, task: u32) -> &'static str {
         let state = lock(&self.state);
+        if state.cancelled.contains(&task) {
+            return "cancelled";
+        }
         match (state.done.get(&task), &state.failed) {
             (Some(Status::Finished), _) => "finished",
             (Some(Status::Error), _) => "error",
-            (None, Some(_)) if state.cancelled => "cancelled",
             (None, Some(_)) => "error",
             (None, None) => "pending",
         }
@@ -102,7 +105,7 @@ impl Kept {
 
     fn watch(&self, task: u32, watched: &Arc<Watched>, number: usize) {
         let mut state = lock(&self.state);
-        if state.done.contains_key(&task) || state.failed.is_some() {
+        if state.done.contains_key(&task) || state.failed.is_some() || state.cancelled.contains(&task) {
             drop(state);
             watched.add(number);
         } else {
@@ -166,19 +169,33 @@ impl Handle {
         }
     }
 
-    /// Gives the whole submission up that this belongs to.
+    /// Gives it up: at once where all that was submitted with it is given up as well, else its result is dropped when it is there.
     fn cancel(&self, py: Python<'_>) {
-        lock(&self.kept.state).cancelled = true;
+        let mut state = lock(&self.kept.state);
+        state.cancelled.insert(self.task);
+        let all = state.handles.keys().all(|task| state.cancelled.contains(task));
+        let watches = state.watches.remove(&self.task).unwrap_or_default();
+        drop(state);
+        watches.into_iter().for_each(|(watched, number)| watched.add(number));
         let (inner, number) = (&self.kept.inner, self.kept.number);
-        py.detach(|| inner.hub().with(|state| state.end(number, false, "it was cancelled".into())));
+        if all {
+            py.detach(|| inner.hub().with(|state| state.end(number, false, "it was cancelled".into())));
+        } else {
+            inner.release(number, self.task);
+        }
     }
 }
 
 impl Handle {
     fn fetch(&self, py: Python<'_>) -> PyResult<Result<Value, Trouble>> {
-        if let Some(trouble) = lock(&self.kept.state).failed.clone() {
+        let state = lock(&self.kept.state);
+        if state.cancelled.contains(&self.task) {
+            return Ok(Err(Trouble::from("it was cancelled".to_string())));
+        }
+        if let Some(trouble) = state.failed.clone() {
             return Ok(Err(trouble));
         }
+        drop(state);
         let id = TaskId { job: JobId(self.kept.number), local: self.task };
         let value = py.detach(|| self.kept.inner.engine().get(id));
         match value {

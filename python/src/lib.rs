@@ -32,4 +32,6 @@ mod _engine {
     use crate::names::register;
     #[pymodule_export]
     use crate::recipe::recognise;
+    #[pymodule_export]
+    use crate::wait::{rejoin, secede};
 }

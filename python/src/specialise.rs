@@ -230,7 +230,7 @@ impl Writer {
                 Some(self.push(Op::ExpandDims { axes: vec![1] }, vec![product], da, vec![sa[0], 1, sb[1]]))
             }
             Known::ChunkSum => self.chunk_sum(of, keywords),
-            Known::Partial | Known::Compose => None,
+            Known::Ones | Known::Zeros | Known::Partial | Known::Compose => None,
         }
     }
 
@@ -408,17 +408,22 @@ impl Writer {
         let dtype = keywords.constant("dtype")?;
         let Constant::DType(dtype) = dtype else { return None };
         keywords.none_left()?;
-        let [Abstract::Constant(Constant::Number(n)), Abstract::Constant(Constant::Tuple(dims))] = &of[..]
+        let [Abstract::Constant(Constant::Function(f)), Abstract::Constant(Constant::Tuple(dims))] = &of[..]
         else {
             return None;
         };
+        let number = match f {
+            Known::Ones => 1,
+            Known::Zeros => 0,
+            _ => return None,
+        };
         let shape: Vec<usize> = dims.iter().map(|d| usize::try_from(int(d)?).ok()).collect::<Option<_>>()?;
         let ints = shape.iter().map(|&n| Int::from(n)).collect();
-        let value = match (dtype.kind(), n.0) {
-            (Kind::Float, Scalar::Int(i)) => Scalar::Float(i as f64),
-            (Kind::Complex, Scalar::Int(i)) => Scalar::Complex(i as f64, 0.0),
-            (Kind::Bool, Scalar::Int(i)) => Scalar::Bool(i != 0),
-            (_, value) => value,
+        let value = match dtype.kind() {
+            Kind::Float => Scalar::Float(number as f64),
+            Kind::Complex => Scalar::Complex(number as f64, 0.0),
+            Kind::Bool => Scalar::Bool(number != 0),
+            Kind::Signed | Kind::Unsigned => Scalar::Int(number),
         };
         Some(self.push(Op::Full { dtype, value, shape: ints }, vec![], dtype, shape))
     }

@@ -1,6 +1,6 @@
 //! Waiting without the interpreter, and with an ear for Ctrl-C.
 
-use dask_runtime::worker::Engine;
+use dask_runtime::worker::engine::{Engine, Seceded};
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -13,11 +13,31 @@ const EAR: Duration = Duration::from_millis(50);
 thread_local! {
     /// The engine whose compute thread this is.
     static COMPUTES_FOR: RefCell<Option<Arc<Engine>>> = const { RefCell::new(None) };
+    /// Another thread computes in place of this one, until its task ends.
+    static SECEDED: RefCell<Option<Seceded>> = const { RefCell::new(None) };
 }
 
 /// Notes that this thread computes for an engine.
 pub(crate) fn compute_for(engine: Option<Arc<Engine>>) {
     COMPUTES_FOR.with(|e| *e.borrow_mut() = engine);
+}
+
+/// Has another thread compute in place of this task's, until `rejoin` or the task's end. Elsewhere it does nothing.
+#[pyfunction]
+pub(crate) fn secede(py: Python<'_>) {
+    let engine = COMPUTES_FOR.with(|e| e.borrow().clone());
+    if let Some(engine) = engine.filter(|_| SECEDED.with(|s| s.borrow().is_none())) {
+        let seceded = py.detach(|| Engine::secede(&engine));
+        SECEDED.with(|s| *s.borrow_mut() = Some(seceded));
+    }
+}
+
+/// Takes a thread again after `secede`. Also called when a task ends.
+#[pyfunction]
+pub(crate) fn rejoin(py: Python<'_>) {
+    if let Some(seceded) = SECEDED.with(|s| s.borrow_mut().take()) {
+        py.detach(|| drop(seceded));
+    }
 }
 
 /// Waits until `ready` says something, which is asked whenever `bell` rings; `None` when the time is up.

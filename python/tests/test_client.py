@@ -1,5 +1,6 @@
 """The client in one process: collections, functions, futures, and what goes wrong."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -13,12 +14,6 @@ import numpy as np
 import pytest
 from dask.delayed import delayed
 from dask_runtime import Client, as_completed, fire_and_forget, get_client, wait
-
-
-@pytest.fixture
-def client():
-    with Client(threads_per_worker=2) as client:
-        yield client
 
 
 def inc(x):
@@ -108,6 +103,15 @@ def test_equal_calls_of_a_map_share_a_task(client):
     assert client.submit(inc, last).result() == 2
 
 
+def test_coroutine_functions_are_called_to_their_end(client):
+    async def later(x):
+        await asyncio.sleep(0)
+        return x + 1
+
+    assert client.submit(later, 1).result() == 2
+    assert client.gather(client.map(later, range(5), retries=1)) == [1, 2, 3, 4, 5]
+
+
 def test_results_that_nobody_refers_to_are_let_go(client):
     class Counted:
         alive = 0
@@ -167,6 +171,9 @@ def test_cancelled_futures_say_so(client):
     assert future.status == "cancelled" and future.cancelled()
     with pytest.raises(Exception, match="cancelled"):
         future.result()
+    # The same call again is another future, which others can use.
+    again = client.submit(time.sleep, 0.2)
+    assert again is not future and client.submit(lambda x: x, again).result() is None
 
 
 def test_forgotten_futures_are_computed(client):

@@ -1,0 +1,148 @@
+"""Arguments that distributed takes: which of them mean something here, and what to do about the others."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from typing import Any
+
+from dask_runtime import _dask, _engine
+
+__all__ = ["check_client", "check_task", "memory", "seconds", "threads"]
+
+_ALONE = "this client runs in its own process; leave it out"
+_NO_SERVER = "an engine in this process listens nowhere; leave it out"
+_NO_MESSAGES = "nothing is sent or pickled in one process; leave it out"
+_THREADS = "use threads_per_worker=<number of tasks at a time>"
+
+# What distributed's Client and LocalCluster take and has no meaning here, unless it is None: what to do instead.
+_REFUSED = {
+    "address": f"other processes cannot be joined yet; leave it out to run in this process, and {_THREADS}",
+    "scheduler_file": "other processes cannot be joined yet; leave it out to run in this process",
+    "security": _NO_SERVER,
+    "serializers": _NO_MESSAGES,
+    "deserializers": _NO_MESSAGES,
+    "connection_limit": _NO_MESSAGES,
+    "direct_to_workers": _NO_MESSAGES,
+    "heartbeat_interval": _NO_MESSAGES,
+    "extensions": "the engine has none; leave it out",
+    "loop": "the client has no loop of its own; leave it out, and use asynchronous=True for the running one",
+    "host": _NO_SERVER,
+    "ip": _NO_SERVER,
+    "interface": _NO_SERVER,
+    "protocol": _NO_SERVER,
+    "scheduler_port": _NO_SERVER,
+    "dashboard_address": "an engine in this process has no dashboard; use None, and progress() to look on",
+    "worker_dashboard_address": "an engine in this process has no dashboard; leave it out",
+    "diagnostics_port": "an engine in this process has no dashboard; leave it out",
+    "services": _NO_SERVER,
+    "worker_services": _NO_SERVER,
+    "service_kwargs": _NO_SERVER,
+    "blocked_handlers": _NO_SERVER,
+    "worker_class": _ALONE,
+    "scheduler_kwargs": _ALONE,
+    "scheduler_sync_interval": _ALONE,
+    "local_directory": "the engine writes no files of its own; leave it out",
+    "resources": f"one process has all there is; leave it out, or bound calls by a Semaphore, or {_THREADS}",
+    "nanny": _ALONE,
+    "ncores": _THREADS,
+    "nthreads": _THREADS,
+    "preload": "import the module in this process instead",
+    "env": "set os.environ before importing what reads it instead",
+}
+
+# What submit, map, compute and persist of distributed take besides, and what to do instead.
+_REFUSED_OF_TASKS = {
+    "workers": "there is one worker, this process; leave it out",
+    "allow_other_workers": "there is one worker, this process; leave it out",
+    "resources": "one process has all there is; leave it out, or bound calls by a Semaphore",
+    "priority": "the engine orders tasks by itself; leave it out",
+    "retries": "only submit and map try again; leave it out",
+    "actors": "only submit and map make actors; leave it out",
+    "traverse": "what is computed are the collections that are passed, alone or in a list; leave it out",
+    "fifo_timeout": "the engine orders tasks by itself; leave it out",
+}
+
+
+def check_client(arguments: dict[str, Any]) -> None:
+    """Refuses what a client in its own process cannot do, and names that nobody knows.
+
+    Raises
+    ------
+    ValueError
+        When an argument of distributed's has a value that has no meaning here.
+    TypeError
+        When distributed has no such argument either.
+
+    """
+    n_workers = arguments.pop("n_workers", None)
+    if n_workers not in (None, 1):
+        raise ValueError(
+            f"n_workers is {n_workers!r}: worker processes are not there yet, the one worker is this process; "
+            f"use n_workers=1, and {_THREADS}"
+        )
+    if arguments.pop("processes", None):
+        raise ValueError(
+            f"processes is True: worker processes are not there yet; use processes=False to run in this process, "
+            f"and {_THREADS}"
+        )
+    # Nothing is connected to and nothing is logged, so whatever these ask for is so already.
+    for satisfied in ("timeout", "silence_logs", "name"):
+        arguments.pop(satisfied, None)
+    _refuse("Client()", arguments, _REFUSED)
+
+
+def check_task(method: str, arguments: dict[str, Any]) -> None:
+    """Refuses what has no meaning for tasks in one process; unknown names too."""
+    given = {name: value for name, value in arguments.items() if value not in (False, 0)}
+    _refuse(f"{method}()", given, _REFUSED_OF_TASKS)
+
+
+def take_of_tasks(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Takes those of distributed's arguments out that are no arguments of the called function."""
+    return {name: arguments.pop(name) for name in _REFUSED_OF_TASKS if name in arguments}
+
+
+def _refuse(where: str, arguments: dict[str, Any], refused: dict[str, str]) -> None:
+    for name, value in arguments.items():
+        if name not in refused:
+            raise TypeError(f"{where} got an unexpected keyword argument {name!r}")
+        if value is not None:
+            raise ValueError(f"{name} is {value!r}: {refused[name]}")
+
+
+def threads(number: int | None) -> int:
+    """How many compute threads are asked for: None for as many as this process may use cores."""
+    if number is None:
+        return len(os.sched_getaffinity(0))
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ValueError(f"threads_per_worker is {number!r}; use a whole number from 1, or None for one for each core")
+    return number
+
+
+def memory(limit: int | float | str | None) -> int:
+    """Bytes of a memory limit; 0 for none. Up to 1 it is a part of what the process may use."""
+    if limit is None:
+        return 0
+    if limit == "auto":
+        return _engine.memory_limit()
+    try:
+        number = _dask.parse_bytes(limit) if isinstance(limit, str) else limit
+        if 0 < number <= 1:
+            number *= _engine.memory_limit()
+        if number < 0:
+            raise ValueError
+        return int(number)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(
+            f"memory_limit is {limit!r}; use bytes as a number or as '4 GiB', a part of the machine's as 0.5, "
+            "'auto', or None for no limit"
+        ) from None
+
+
+def seconds(timeout: float | str | datetime.timedelta | None) -> float | None:
+    """A timeout as a number of seconds, from what distributed takes for one: a number, "200ms", a timedelta."""
+    if timeout is None or isinstance(timeout, (int, float)):
+        return timeout
+    found: float = _dask.parse_timedelta(timeout)
+    return found
