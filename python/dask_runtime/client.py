@@ -258,8 +258,8 @@ class Client(Reports):
     def explain(self, collection: Any) -> str:
         """What of a collection would run native, and what is in the way of the rest: a table as text.
 
-        A task that may run native still runs as Python where its blocks are not plain arrays (masked, sparse, of objects),
-        or where numpy does something that the engine does not.
+        A task that may run native still runs as Python where its blocks are not plain arrays (masked, sparse, of
+        objects), or where numpy does something that the engine does not.
         """
         expr = _dask.finalized([collection], True)
         keys = list(_dask.flatten(expr.__dask_keys__()))
