@@ -191,7 +191,11 @@ pub(crate) fn own<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, Py
         }
         _ => false,
     };
-    if shares && object.is_instance(names(py)?.ndarray.bind(py))? { object.call_method0("copy") } else { Ok(object) }
+    if shares && object.is_instance(names(py)?.ndarray.bind(py))? {
+        object.call_method0("copy")
+    } else {
+        Ok(object)
+    }
 }
 
 /// What a failure raises: the exception itself, else a RuntimeError with its words.

@@ -108,7 +108,9 @@ impl Caches {
     }
 
     /// Takes in what the API server answered to a write.
-    pub fn answer(&self, kind: Kind, object: Value) {
+    pub fn answer(&self, kind: Kind, mut object: Value) {
+        // Larger than all the rest of a pod, and of no use here; what watches bring comes without them as well.
+        object.get_mut("metadata").and_then(Value::as_object_mut).and_then(|m| m.remove("managedFields"));
         fn take<K: OfCluster + DeserializeOwned>(cache: &Cache<K>, object: Value) {
             serde_json::from_value(object).into_iter().for_each(|o| cache.answer(o));
         }
@@ -251,5 +253,20 @@ impl Context {
             )
         };
         Ok(data.get(key).cloned().ok_or_else(missing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn answers_are_kept_without_what_nobody_reads() {
+        let caches = Caches::default();
+        let metadata = json!({"name": "p", "namespace": "n", "resourceVersion": "7", "managedFields": [{"manager": "m"}]});
+        caches.answer(Kind::Pod, json!({"metadata": metadata}));
+        let pod = caches.pods.get(&Id::new("n", "p")).expect("the pod is kept");
+        assert!(pod.metadata.managed_fields.is_none() && pod.metadata.resource_version.is_some());
     }
 }

@@ -247,7 +247,9 @@ impl Chunk {
 
     /// Whether no other chunk shares its memory, and it is all of that.
     pub fn is_alone(&self) -> bool {
-        Arc::strong_count(&self.buffer) == 1 && self.buffer.is_writable() && self.nbytes() == self.buffer.len()
+        Arc::strong_count(&self.buffer) == 1
+            && self.buffer.is_writable()
+            && self.nbytes() == self.buffer.len()
     }
 
     /// Whether its elements lie in C order without gaps.
