@@ -80,27 +80,31 @@ pub(super) fn run(engine: &Engine) {
                 engine.settle();
             }
         }
-        let calls = taken.first().is_some_and(|first: &Taken| first.task.is_call());
-        if taken.len() > 1 {
-            lock(&hand).extend(taken.drain(1..));
-        }
-        let mut next = taken.pop();
-        let mut work = || {
-            let mut from = Instant::now();
-            while let Some(Taken { task, inputs }) = next.take() {
-                let result = compute(&task, inputs);
-                let to = Instant::now();
-                let nanos = (to - from).as_nanos() as u64;
-                from = to;
-                ran.push(Ran { task, result, nanos });
-                next = lock(&hand).pop_front();
-            }
+        let mut from = Instant::now();
+        let mut run_one = |Taken { task, inputs }: Taken| {
+            let result = compute(&task, inputs);
+            let to = Instant::now();
+            let nanos = (to - from).as_nanos() as u64;
+            from = to;
+            ran.push(Ran { task, result, nanos });
         };
         match &engine.settings().lane {
-            Some(lane) if calls => lane.calls(&mut work),
-            _ => work(),
+            Some(lane) if taken.first().is_some_and(|first| first.task.is_call()) => {
+                // A call may wait for one that stands behind it here: until it starts, others can take it.
+                lock(&hand).extend(taken.drain(..));
+                lane.calls(&mut || {
+                    while let Some(next) = take(&hand) {
+                        run_one(next);
+                    }
+                });
+            }
+            _ => taken.drain(..).for_each(run_one),
         }
     }
+}
+
+fn take(hand: &Hand) -> Option<Taken> {
+    lock(hand).pop_front()
 }
 
 fn lock(hand: &Hand) -> MutexGuard<'_, VecDeque<Taken>> {

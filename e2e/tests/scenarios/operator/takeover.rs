@@ -104,6 +104,8 @@ async fn take_over(s: &Scenario) -> Result<()> {
     drop(old);
 
     // With it come its definitions.
+    // It comes with its own definitions, as an installation does.
+    operator::define_anew(&s.client).await?;
     let operator = Operator::start(s).await?;
     until_ready(s, "stock-default", 3).await?;
     let known = |j: Option<&DaskJob>| j.is_some_and(|j| j.condition("Complete")["reason"] == "Running");
