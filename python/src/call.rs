@@ -41,10 +41,6 @@ impl Foreign for Live {
         format!("{self:?}")
     }
 
-    fn chunk(&self) -> Option<Chunk> {
-        None
-    }
-
     fn pack(&self) -> Result<Vec<Chunk>, String> {
         Err("a call that was made for this process".into())
     }

@@ -270,10 +270,10 @@ impl Engine {
     }
 
     fn external<'py>(&self, py: Python<'py>, external: &External) -> PyResult<Bound<'py, PyAny>> {
-        let job = self.inner.hub().with(|state| state.job_number(&external.job));
-        let value = job.and_then(|job| {
-            let id = TaskId { job: dask_core::JobId(job), local: external.task };
-            self.inner.engine().get(id)
+        let inner = &self.inner;
+        let value = py.detach(|| {
+            let job = inner.hub().with(|state| state.job_number(&external.job))?;
+            inner.engine().get(TaskId { job: dask_core::JobId(job), local: external.task })
         });
         match value {
             Some(value) => match Trouble::of(&value) {

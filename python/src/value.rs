@@ -173,8 +173,13 @@ pub(crate) fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py,
 /// # Errors
 /// When the copy cannot be made.
 pub(crate) fn fresh<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    let object = object(py, value)?;
-    if object.is_instance(names(py)?.ndarray.bind(py))? { object.call_method0("copy") } else { Ok(object) }
+    copied(object(py, value)?)
+}
+
+/// A copy of an array; anything else is itself.
+fn copied(object: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    let is_array = object.is_instance(names(object.py())?.ndarray.bind(object.py()))?;
+    if is_array { object.call_method0("copy") } else { Ok(object) }
 }
 
 /// The object of a value that nobody keeps; a copy where it shares memory with something that somebody may keep.
@@ -191,11 +196,7 @@ pub(crate) fn own<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, Py
         }
         _ => false,
     };
-    if shares && object.is_instance(names(py)?.ndarray.bind(py))? {
-        object.call_method0("copy")
-    } else {
-        Ok(object)
-    }
+    if shares { copied(object) } else { Ok(object) }
 }
 
 /// What a failure raises: the exception itself, else a RuntimeError with its words.

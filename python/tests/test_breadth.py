@@ -20,7 +20,6 @@ from dask_runtime import (
     Actor,
     Event,
     Lock,
-    _engine,
     futures_of,
     get_client,
     progress,
@@ -174,7 +173,6 @@ def test_worker_client(client):
     assert client.gather(client.map(nested, range(6))) == [n * (n - 1) for n in range(6)]
 
 
-@pytest.mark.skipif(not hasattr(_engine, "secede"), reason="the engine has no call for it")
 def test_seceded_tasks_leave_their_threads_to_others(client):
     # A barrier of Python's own, which more tasks than there are threads must reach at a time.
     barrier = threading.Barrier(6, timeout=30)

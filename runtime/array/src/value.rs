@@ -25,7 +25,9 @@ pub trait Foreign: Debug + Send + Sync {
     fn describe(&self) -> String;
 
     /// The chunk, sharing its memory, when it is a plain array of a native dtype.
-    fn chunk(&self) -> Option<Chunk>;
+    fn chunk(&self) -> Option<Chunk> {
+        None
+    }
 
     /// Its bytes, for another process: one-dimensional uint8 chunks, of which the host there makes it again.
     ///
@@ -48,10 +50,6 @@ impl Foreign for Packed {
 
     fn describe(&self) -> String {
         format!("a packed object, {} bytes", self.held_bytes())
-    }
-
-    fn chunk(&self) -> Option<Chunk> {
-        None
     }
 
     fn pack(&self) -> Result<Vec<Chunk>, String> {
@@ -106,10 +104,6 @@ impl Foreign for Unpacked {
 
     fn describe(&self) -> String {
         self.0.clone()
-    }
-
-    fn chunk(&self) -> Option<Chunk> {
-        None
     }
 
     fn pack(&self) -> Result<Vec<Chunk>, String> {

@@ -61,10 +61,6 @@ impl Foreign for Trouble {
         self.error.clone()
     }
 
-    fn chunk(&self) -> Option<Chunk> {
-        None
-    }
-
     fn pack(&self) -> Result<Vec<Chunk>, String> {
         Err(self.error.clone())
     }
