@@ -1,9 +1,11 @@
 //! Python calls on compute threads.
 
+use crate::interrupt::Running;
 use crate::native::Native;
 use crate::spec::Spec;
 use crate::value::{self, Object};
-use dask_array::{Chunk, Foreign, Value};
+use dask_array::{Chunk, Context, Foreign, Value};
+use dask_core::JobId;
 use dask_plan::plan::Python as Body;
 use dask_runtime::worker::{Call, Engine, Lane, Trouble};
 use pyo3::prelude::*;
@@ -51,7 +53,10 @@ impl Foreign for Live {
 }
 
 /// Makes calls in this process.
-pub(crate) struct PythonLane;
+#[derive(Default)]
+pub(crate) struct PythonLane {
+    pub(crate) running: Arc<Running>,
+}
 
 impl Lane for PythonLane {
     fn thread(&self, engine: &Arc<Engine>, run: &mut dyn FnMut()) {
@@ -72,7 +77,11 @@ impl Lane for PythonLane {
     }
 
     fn prepare(&self, body: &Body) -> Result<Arc<dyn Call>, String> {
-        if body.call.is_empty() { Ok(Arc::new(LiveCall)) } else { Err("a pickled call".into()) }
+        if body.call.is_empty() {
+            Ok(Arc::new(LiveCall { running: Arc::clone(&self.running) }))
+        } else {
+            Err("a pickled call".into())
+        }
     }
 }
 
@@ -89,10 +98,12 @@ impl<'a> Send<'a> {
 }
 
 /// Runs the call that the task's blob is.
-struct LiveCall;
+struct LiveCall {
+    running: Arc<Running>,
+}
 
 impl Call for LiveCall {
-    fn run(&self, mut inputs: Vec<Value>) -> Result<Value, Trouble> {
+    fn run(&self, job: JobId, mut inputs: Vec<Value>, context: &Context) -> Result<Value, Trouble> {
         let blob = inputs.pop();
         let live = match &blob {
             Some(Value::Foreign(foreign)) => foreign.any().downcast_ref::<Live>(),
@@ -102,16 +113,21 @@ impl Call for LiveCall {
             return Err(Trouble::from("a task without its call".to_string()));
         };
         if let Some(LiveNative { native, literals, numbers }) = native
-            && let Some(value) = Python::attach(|py| py.detach(|| native.run(&inputs, literals, numbers)))
+            && let Some(value) =
+                Python::attach(|py| py.detach(|| native.run(&inputs, literals, numbers, context)))
         {
             return Ok(value);
         }
         Python::attach(|py| {
+            let call = self.running.enter(py, job);
+            // A job that is closed after this finds the call among those that it interrupts.
+            context.check().map_err(|e| Trouble::from(e.to_string()))?;
             // What runs native only reads.
             let edits = |i: usize| native.is_none() && kept.contains(&i);
             let object = |(i, v)| if edits(i) { value::fresh(py, v) } else { value::object(py, v) };
             let objects = inputs.iter().enumerate().map(object).collect::<PyResult<Vec<_>>>();
             let result = objects.and_then(|objects| spec.run(py, objects));
+            drop(call);
             crate::wait::rejoin(py);
             match result {
                 Ok(object) => Ok(Object::value(&object)),

@@ -3,10 +3,11 @@
 use crate::call::PythonLane;
 use crate::future::{Handle, Kept};
 use crate::graph::{self, Requested};
+use crate::interrupt::Running;
 use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::Value;
-use dask_core::TaskId;
+use dask_core::{JobId, TaskId};
 use dask_plan::plan::{External, Part};
 use dask_runtime::embedded::{self, Embedded};
 use dask_runtime::scheduler::{Hub, JobEvent, Opened};
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub(crate) struct Inner {
     embedded: Embedded,
     runtime: Option<tokio::runtime::Runtime>,
+    running: Arc<Running>,
     next: AtomicU64,
     /// Results that nobody refers to any more: they are let go where no interpreter is held.
     released: Mutex<HashMap<u32, Vec<u32>>>,
@@ -105,13 +107,15 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|e| failed(e.to_string()))?;
+        let lane = PythonLane::default();
+        let running = Arc::clone(&lane.running);
         let options = embedded::Options {
             threads,
             memory_limit,
             data_dirs: vec![".".into()],
             // Values are references here, so nothing is gained by bringing them in turn.
             small_bytes: usize::MAX,
-            lane: Some(Arc::new(PythonLane)),
+            lane: Some(Arc::new(lane)),
         };
         let embedded = {
             let _context = runtime.enter();
@@ -120,6 +124,7 @@ impl Engine {
         let inner = Arc::new(Inner {
             embedded,
             runtime: Some(runtime),
+            running,
             next: AtomicU64::new(0),
             released: Mutex::default(),
             pid: std::process::id(),
@@ -174,6 +179,10 @@ impl Engine {
             Some(job) => {
                 let end = wait(py, &outcome.0, &outcome.1, None, |o| o.end.take());
                 py.detach(|| self.inner.hub().with(|state| state.forget(job)));
+                if end.is_err() {
+                    // Nothing of the job starts any more; what runs ends as soon as it can.
+                    self.inner.running.interrupt(py, JobId(job));
+                }
                 end?.unwrap_or(Ok(()))
             }
         };
@@ -273,7 +282,7 @@ impl Engine {
         let inner = &self.inner;
         let value = py.detach(|| {
             let job = inner.hub().with(|state| state.job_number(&external.job))?;
-            inner.engine().get(TaskId { job: dask_core::JobId(job), local: external.task })
+            inner.engine().get(TaskId { job: JobId(job), local: external.task })
         });
         match value {
             Some(value) => match Trouble::of(&value) {

@@ -8,6 +8,7 @@ mod engine;
 mod flags;
 mod future;
 mod graph;
+mod interrupt;
 mod map;
 mod names;
 mod native;

@@ -27,8 +27,14 @@ impl Native {
         Native { recipe, programs: Mutex::default(), warned: AtomicBool::new(false) }
     }
 
-    /// Runs it; `None` when that is left to Python.
-    pub(crate) fn run(&self, inputs: &[Value], literals: &[Chunk], numbers: &[i64]) -> Option<Value> {
+    /// Runs it; `None` when that is left to Python, and when it was cancelled.
+    pub(crate) fn run(
+        &self,
+        inputs: &[Value],
+        literals: &[Chunk],
+        numbers: &[i64],
+        context: &Context,
+    ) -> Option<Value> {
         let mut chunks = Vec::with_capacity(inputs.len() + literals.len());
         for input in inputs {
             chunks.push(match input {
@@ -42,7 +48,7 @@ impl Native {
         let program = self.program(shaped, numbers.len())?;
         let values = chunks.into_iter().map(Value::Array).collect();
         flags::clear();
-        let result = program.run(values, numbers, &Context::default()).ok()?;
+        let result = program.run(values, numbers, context).ok()?;
         let warns = flags::raised() && !self.warned.swap(true, Ordering::Relaxed);
         (!warns).then_some(result)
     }

@@ -267,7 +267,7 @@ impl Spec {
     /// Makes the calls.
     ///
     /// # Errors
-    /// What they raise.
+    /// What they raise; KeyboardInterrupt when they are interrupted.
     pub(crate) fn run<'py>(
         &self,
         py: Python<'py>,
@@ -276,6 +276,8 @@ impl Spec {
         let mut results: Vec<Option<Bound<'py, PyAny>>> = Vec::with_capacity(self.steps.len());
         let missing = || PyRuntimeError::new_err("a step's result is used after it was dropped");
         for step in &self.steps {
+            // Between calls of C functions the interpreter would not look.
+            crate::interrupt::check(py)?;
             let get = |argument: &Argument| match argument {
                 Argument::Input(i) => Ok(inputs[*i].clone()),
                 Argument::Step(i) => results[*i].clone().ok_or_else(missing),

@@ -91,6 +91,7 @@ fn sleep<T: Send, R: Send>(
             return Ok(outcome);
         }
         py.check_signals()?;
+        crate::interrupt::check(py)?;
         if until.is_some_and(|u| Instant::now() >= u) {
             return Ok(None);
         }

@@ -1,7 +1,8 @@
 //! The seam to what runs bodies that are no programs: the Python process that hosts the engine.
 
 use super::Engine;
-use dask_array::{Chunk, Foreign, Value};
+use dask_array::{Chunk, Context, Foreign, Value};
+use dask_core::JobId;
 use dask_plan::plan::Python;
 use std::any::Any;
 use std::sync::Arc;
@@ -26,11 +27,12 @@ pub trait Lane: Send + Sync {
 
 /// A body, ready to run.
 pub trait Call: Send + Sync {
-    /// Runs it: on the results of other tasks, then the blob, if there is one.
+    /// Runs it for a task of `job`: on the results of other tasks, then the blob, if there is one. `context` says when nobody
+    /// wants the result any more.
     ///
     /// # Errors
     /// When it raises.
-    fn run(&self, inputs: Vec<Value>) -> Result<Value, Trouble>;
+    fn run(&self, job: JobId, inputs: Vec<Value>, context: &Context) -> Result<Value, Trouble>;
 }
 
 /// Why a task brought no result.

@@ -95,12 +95,15 @@ impl Task {
         {
             return Ok(failure.clone());
         }
+        let context = &self.class.context;
+        // A thread takes several tasks at a time; the job of those that wait in its hand may be closed meanwhile.
+        context.check().map_err(|e| Trouble::from(e.to_string()))?;
         let args = &self.batch.orders.args[self.args as usize..self.args as usize + self.class.args];
         match &self.class.body {
             Ok(Body::Program(prepared)) => {
-                prepared.run(inputs, args, &self.class.context).map_err(|e| Trouble::from(e.to_string()))
+                prepared.run(inputs, args, context).map_err(|e| Trouble::from(e.to_string()))
             }
-            Ok(Body::Call(call)) => call.run(inputs),
+            Ok(Body::Call(call)) => call.run(self.id.job, inputs, context),
             Err(error) => Err(Trouble::from(error.clone())),
         }
     }
