@@ -43,6 +43,9 @@ test-python: develop ## Compare the binary with numpy, Dask and zarr-python; tes
 	cargo test --workspace --exclude e2e --locked --no-run
 	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
 	PYTHONPATH=python $$python -m pytest -q python/tests --ignore python/tests/suites
+	# The same with the oldest Dask, numpy and pandas that pyproject.toml allows.
+	python=$$(scripts/venv python/tests/requirements-oldest.txt)
+	PYTHONPATH=python $$python -m pytest -q -n 2 python/tests --ignore python/tests/suites
 
 test-dask: develop ## Run Dask's own test suites on the engine
 	$$(scripts/venv) python/tests/suites/run.py
