@@ -8,7 +8,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 export CACHE
 
-.PHONY: help build dist develop run test test-rust test-python test-dask e2e lint fmt deny licenses bench bench-operator schema crds doc packages images cluster cluster-down clean
+.PHONY: help build dist develop run test test-rust test-python test-dask e2e lint fmt deny licenses bench bench-python bench-operator schema crds doc packages images cluster cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-python: develop ## Compare the binary with numpy, Dask and zarr-python; tes
 	cargo test --workspace --exclude e2e --locked --no-run
 	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
 	PYTHONPATH=python $$python -m pytest -q python/tests --ignore python/tests/suites
+	# The same with the oldest Dask, numpy and pandas that pyproject.toml allows.
+	python=$$(scripts/venv python/tests/requirements-oldest.txt)
+	PYTHONPATH=python $$python -m pytest -q -n 2 python/tests --ignore python/tests/suites
 
 test-dask: develop ## Run Dask's own test suites on the engine
 	$$(scripts/venv) python/tests/suites/run.py
@@ -77,6 +80,9 @@ licenses: ## Write THIRD-PARTY-LICENSES anew
 bench: ## Measure what docs/benchmarks.md shows, with each floor or peer in the same run
 	cargo build --release --locked --bin dask-runtime --examples
 	$$(scripts/venv) runtime/benches/bench.py --bin $$(realpath $(TARGET))/release $(BENCH_FLAGS)
+
+bench-python: develop ## Measure the Python package beside Dask's own schedulers; BENCH_FLAGS=--quick for a look
+	PYTHONPATH=python:python/benches:runtime/benches $$(scripts/venv) python/benches/bench.py $(BENCH_FLAGS)
 
 bench-operator: packages ## Measure the operator against a real API server; BENCH_FLAGS=--quick for a look
 	cargo build --release --locked -p dask-operator -p e2e --bin dask-operator --bin bench-operator

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import os
+import threading
 import uuid
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from dask_runtime import _dask, _engine, arguments
@@ -43,26 +46,58 @@ def get_client() -> Client:
     raise ValueError("no client is open; make one by dask_runtime.Client()")
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps the garbage collector from looking through many objects again and again while they are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class _Known:
     """Results that the client keeps, by their keys: what the extension looks keys up in that no graph holds."""
 
     def __init__(self) -> None:
-        self.futures: weakref.WeakValueDictionary[Any, Future] = weakref.WeakValueDictionary()
+        # References to futures; some are dead. A WeakValueDictionary drops these at once, each at the cost of a task.
+        self.references: dict[Any, weakref.ref[Future]] = {}
+        self._lock = threading.Lock()
+        self._sweep_at = 1000
 
     def get(self, key: Any) -> Future | None:
-        future = self.futures.get(key)
+        reference = self.references.get(key)
+        future = None if reference is None else reference()
         return None if future is None or future.status == "cancelled" else future
 
     def __contains__(self, key: Any) -> bool:
         return self.get(key) is not None
 
     def __getitem__(self, key: Any) -> _engine.Handle:
-        return self.futures[key]._held()
+        future = self.get(key)
+        if future is None:
+            raise KeyError(key)
+        return future._held()
 
-    def keep(self, key: Any, future: Future) -> Future:
-        """Notes a future, which it returns."""
-        self.futures[key] = future
-        return future
+    def keep(self, futures: list[Future]) -> None:
+        """Notes futures."""
+        with self._lock:
+            self.references.update(zip([f.key for f in futures], map(weakref.ref, futures), strict=True))
+
+    def sweep(self) -> None:
+        """Lets dead references go, once there are many."""
+        if len(self.references) > self._sweep_at:
+            with self._lock:
+                self.references = {k: r for k, r in self.references.items() if r() is not None}
+                self._sweep_at = 1000 + 2 * len(self.references)
+
+    def live(self) -> list[Future]:
+        """All futures that somebody refers to."""
+        with self._lock:
+            references = list(self.references.values())
+        return [future for reference in references if (future := reference()) is not None]
 
 
 class Client(Reports):
@@ -150,10 +185,10 @@ class Client(Reports):
 
     def _forget(self) -> None:
         """Gives up what the engine keeps and computes."""
-        for future in list(self._known.futures.values()):
+        for future in self._known.live():
             future.cancel()
             future.release()
-        self._known.futures.clear()
+        self._known = _Known()
         self._bell = None
 
     def __enter__(self) -> Client:
@@ -274,7 +309,7 @@ class Client(Reports):
     def _graph(self, dsk: Any) -> dict[Any, Any]:
         """The graph's nodes, without those whose results are kept already."""
         graph = _dask.graph_of(dsk)
-        known = self._known.futures
+        known = self._known.references
         if known:
             fewer, more = (known, graph) if len(known) < len(graph) else (graph, known)
             for key in [key for key in list(fewer) if key in more]:
@@ -293,8 +328,11 @@ class Client(Reports):
             else:
                 futures[key] = future
         if new:
-            for key, handle in zip(new, self._open().start(graph, new, self._known), strict=True):
-                futures[key] = self._known.futures[key] = Future(key, self, handle)
+            self._known.sweep()
+            handles = self._open().start(graph, new, self._known)
+            started = [Future(key, self, handle) for key, handle in zip(new, handles, strict=True)]
+            self._known.keep(started)
+            futures.update(zip(new, started, strict=True))
         return futures
 
     # --- functions and futures ------------------------------------------------------------------------------------
@@ -352,11 +390,14 @@ class Client(Reports):
         columns = [list(items) for items in iterables]
         plain = pure and key is None and not kwargs and not (retries or actor or actors)
         if plain and columns and not inspect.iscoroutinefunction(func):
-            known = {k: f for k, f in self._known.futures.items() if k in self._known}
+            self._known.sweep()
             shared = token(func, (), {}, True)
-            started = self._open().map(func, columns, _dask.funcname(func), shared, known)
+            started = self._open().map(func, columns, _dask.funcname(func), shared, self._known)
             if started is not None:
-                return [known[k] if h is None else self._known.keep(k, Future(k, self, h)) for k, h in started]
+                with _uncollected():
+                    futures = [h if type(h) is Future else Future(k, self, h) for k, h in zip(*started, strict=True)]
+                    self._known.keep(futures)
+                return futures
         rows = list(zip(*columns, strict=False))
         if isinstance(key, list) and len(key) != len(rows):
             raise ValueError(f"{len(key)} keys for {len(rows)} calls")

@@ -32,7 +32,8 @@ class Future(_dask.TaskRef):
     __dask_future__ = True
 
     def __init__(self, key: Any, client: Client, handle: _engine.Handle) -> None:
-        super().__init__(key)
+        # What TaskRef does, for less.
+        self.key = key
         self._client = client
         self._handle: _engine.Handle | None = handle
 

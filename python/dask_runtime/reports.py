@@ -113,7 +113,7 @@ class Reports:
         return f"<h4>{html.escape(self.id)}</h4><table>{cells}</table>"
 
     def _held(self) -> list[Any]:
-        return [key for key, future in list(self._known.futures.items()) if future.status == "finished"]
+        return [future.key for future in self._known.live() if future.status == "finished"]
 
 
 def _worker(name: str, threads: int, limit: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ use crate::call::PythonLane;
 use crate::future::{Handle, Kept};
 use crate::graph::{self, Requested};
 use crate::interrupt::Running;
+use crate::map::Row;
 use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::Value;
@@ -14,7 +15,7 @@ use dask_runtime::scheduler::{Hub, JobEvent, Opened};
 use dask_runtime::worker::{Engine as Worker, Trouble};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -73,8 +74,8 @@ impl Drop for Inner {
     }
 }
 
-/// A key, and its handle where it was started.
-type Started = (String, Option<Handle>);
+/// Keys, and the handle or the future of each.
+type Started<'py> = (Vec<Bound<'py, PyString>>, Vec<Bound<'py, PyAny>>);
 
 /// Scheduler and compute threads in this process.
 #[pyclass(frozen, module = "dask_runtime._engine")]
@@ -221,8 +222,8 @@ impl Engine {
         built.results.iter().map(task).collect()
     }
 
-    /// Starts calls of one function with the items of `columns` in turn; returns keys and handles, none for keys that are in
-    /// `known`. `token` says all that the calls share. `None` when an argument is no plain number, string, bytes or None.
+    /// Starts calls of one function with the items of `columns` in turn; returns keys and handles, or the futures of calls that
+    /// are in `known`. `token` says all that the calls share. `None` when an argument is no plain number, string, bytes or None.
     fn map<'py>(
         &self,
         py: Python<'py>,
@@ -230,15 +231,18 @@ impl Engine {
         columns: Vec<Vec<Bound<'py, PyAny>>>,
         name: &str,
         token: &str,
-        known: &Bound<'py, PyDict>,
-    ) -> PyResult<Option<Vec<Started>>> {
+        known: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Started<'py>>> {
         self.check_process()?;
         let Some(mapped) = crate::map::tasks(&function, &columns, name, token, known)? else {
             return Ok(None);
         };
         let kept = self.keep(py, mapped.part, mapped.live)?;
-        let handle = |task: Option<u32>| task.map(|task| Handle::new(&kept, task));
-        Ok(Some(mapped.rows.into_iter().map(|(key, task)| (key, handle(task))).collect()))
+        let found = mapped.rows.into_iter().map(|row| match row {
+            Row::Task(task) => Ok(Bound::new(py, Handle::new(&kept, task))?.into_any()),
+            Row::Known(future) => Ok(future),
+        });
+        Ok(Some((mapped.keys, found.collect::<PyResult<Vec<_>>>()?)))
     }
 
     /// What would run native of a graph: name, what is in the way (`None` for native tasks), and number of tasks.

@@ -13,11 +13,21 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// The tasks of a map.
-pub(crate) struct Mapped {
+pub(crate) struct Mapped<'py> {
     pub(crate) part: Part,
     pub(crate) live: Vec<Value>,
-    /// The key of each row, and its task, unless it is known; rows that are equal share one.
-    pub(crate) rows: Vec<(String, Option<u32>)>,
+    /// The key of each row.
+    pub(crate) keys: Vec<Bound<'py, PyString>>,
+    /// What each row is; rows that are equal share a task.
+    pub(crate) rows: Vec<Row<'py>>,
+}
+
+/// What a row of a map is.
+pub(crate) enum Row<'py> {
+    /// A new task.
+    Task(u32),
+    /// The future of the same call, which is kept.
+    Known(Bound<'py, PyAny>),
 }
 
 /// Tokens of equal arguments are equal; 128 bits, so that others are not. They are good for this process only.
@@ -64,8 +74,8 @@ impl Token {
     }
 }
 
-/// Tasks that call `function` with the items of `columns` in turn. `token` says all that the calls share; calls whose key is in
-/// `known` are left out. `None` when an argument is not plain (a number, a string, bytes, None), so that it may hold a future.
+/// Tasks that call `function` with the items of `columns` in turn. `token` says all that the calls share; calls whose future is
+/// in `known` are left out. `None` when an argument is not plain (a number, a string, bytes, None), so that it may hold a future.
 ///
 /// # Errors
 /// When an argument cannot be read.
@@ -74,9 +84,11 @@ pub(crate) fn tasks<'py>(
     columns: &[Vec<Bound<'py, PyAny>>],
     name: &str,
     token: &str,
-    known: &Bound<'py, PyDict>,
-) -> PyResult<Option<Mapped>> {
+    known: &Bound<'py, PyAny>,
+) -> PyResult<Option<Mapped<'py>>> {
     let count = columns.iter().map(Vec::len).min().unwrap_or(0);
+    let references = known.getattr("references")?.cast_into::<PyDict>()?;
+    let mut keys = Vec::with_capacity(count);
     let mut rows = Vec::with_capacity(count);
     let mut live: Vec<Value> = Vec::with_capacity(count);
     let mut seen: HashMap<(u64, u64), u32> = HashMap::with_capacity(count);
@@ -89,10 +101,14 @@ pub(crate) fn tasks<'py>(
             }
         }
         let own = own.finish();
-        let key = format!("{name}-{:016x}{:016x}", own.0, own.1);
-        if !known.is_empty() && known.contains(&key)? {
-            rows.push((key, None));
-            continue;
+        let key = PyString::new(function.py(), &format!("{name}-{:016x}{:016x}", own.0, own.1));
+        if !references.is_empty() && references.contains(&key)? {
+            let future = known.call_method1("get", (&key,))?;
+            if !future.is_none() {
+                keys.push(key);
+                rows.push(Row::Known(future));
+                continue;
+            }
         }
         let next = live.len() as u32;
         let task = *seen.entry(own).or_insert(next);
@@ -104,7 +120,8 @@ pub(crate) fn tasks<'py>(
             live.push(Value::Foreign(Arc::new(Live { spec, kept: vec![], native: None })));
             index.push(row as u32);
         }
-        rows.push((key, Some(task)));
+        keys.push(key);
+        rows.push(Row::Task(task));
     }
     let tasks = live.len() as u32;
     let body = Body::Python(Call { inputs: 1, call: vec![], tolerant: true });
@@ -126,5 +143,5 @@ pub(crate) fn tasks<'py>(
         last: true,
         ..Part::default()
     };
-    Ok(Some(Mapped { part, live, rows }))
+    Ok(Some(Mapped { part, live, keys, rows }))
 }

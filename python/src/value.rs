@@ -187,9 +187,11 @@ fn copied(object: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 /// # Errors
 /// When the copy cannot be made.
 pub(crate) fn own<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    // Asked before there is an object, which holds the chunk too. What has gaps is copied anyway.
+    let alone = matches!(value, Value::Array(chunk) if chunk.is_alone() || !chunk.is_contiguous());
     let object = object(py, value)?;
     let shares = match value {
-        Value::Array(chunk) => !chunk.is_alone(),
+        Value::Array(_) => !alone,
         _ if object.is_instance(names(py)?.ndarray.bind(py))? => {
             let flags = object.getattr("flags")?;
             flags.getattr("writeable")?.is_truthy()? && !flags.getattr("owndata")?.is_truthy()?

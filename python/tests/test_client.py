@@ -103,6 +103,25 @@ def test_equal_calls_of_a_map_share_a_task(client):
     assert client.submit(inc, last).result() == 2
 
 
+def test_a_map_takes_the_futures_that_are_kept_of_another(client):
+    ran = []
+
+    def note(x):
+        ran.append(x)
+        return x
+
+    first = client.map(note, range(3000))
+    client.gather(first)
+    kept = first[::3]
+    del first
+    # Enough of others that the client looks which of its references are dead.
+    client.gather(client.map(inc, range(5000)))
+    again = client.map(note, range(3000))
+    assert client.gather(again) == list(range(3000))
+    assert all(a is b for a, b in zip(again[::3], kept, strict=True))
+    assert len(ran) == 5000
+
+
 def test_coroutine_functions_are_called_to_their_end(client):
     async def later(x):
         await asyncio.sleep(0)

@@ -112,3 +112,11 @@ def test_what_is_edited_is_nobody_elses(client):
     assert (edited.compute() == -1).all()
     assert (kept.compute() == np.arange(20) + 1).all()
     assert (doubled.compute() == 2 * (np.arange(20) + 1)).all()
+
+
+def test_a_result_that_nobody_else_holds_is_not_copied(client):
+    x = da.ones((1000, 1000), chunks=500)
+    for _ in range(20):
+        result = (x + 1).compute()
+        assert not result.flags.owndata and result.flags.writeable
+        assert result.sum() == 2_000_000

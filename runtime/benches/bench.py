@@ -5,39 +5,19 @@ exit status is 1 when a result is wrong.
 """
 
 import argparse
-import dataclasses
+import functools
 import json
-import os
 import pathlib
-import platform
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 
 import peers
 from processes import Cluster
-
-
-@dataclasses.dataclass
-class Row:
-    """One line of the table."""
-
-    work: str
-    value: float
-    unit: str
-    gate: float
-    goal: float
-    peer: str = ""
-    higher_is_better: bool = False
-
-    def verdict(self) -> str:
-        """Whether the gate and the goal hold."""
-        reaches = (lambda bound: self.value >= bound) if self.higher_is_better else (lambda bound: self.value <= bound)
-        return "goal" if reaches(self.goal) else "gate" if reaches(self.gate) else "MISSED"
+from table import Row, show
 
 
 class Bench:
@@ -247,13 +227,6 @@ def run_json(bench: Bench, command: str, document: pathlib.Path, *flags: str) ->
 PARTS = {f.__name__: f for f in (overhead, core, arrays, memory, rechunk, kernels, zarr)}
 
 
-def machine() -> str:
-    """What this ran on."""
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    return f"{os.cpu_count()} cores of {cpu}, {platform.system()} {platform.release().split('-')[0]}"
-
-
 def main() -> int:
     """Measure, print, and say whether every result was right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -262,21 +235,8 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="measure these parts only")
     args = parser.parse_args()
     bench = Bench(args.bin, args.quick)
-    wrong = []
-    print(f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}.\n")
-    print("| work | measured | gate / goal | reached | measured beside it |\n|---|---|---|---|---|")
-    for name in args.only or PARTS:
-        try:
-            for row in PARTS[name](bench):
-                value = f"{row.value:.3g} {row.unit}"
-                bounds = f"{row.gate:g} / {row.goal:g} {row.unit}"
-                print(f"| {row.work} | {value} | {bounds} | {row.verdict()} | {row.peer} |", flush=True)
-        except (AssertionError, subprocess.CalledProcessError, KeyError) as error:
-            detail = getattr(error, "stderr", "") or ""
-            wrong.append(f"{name}: {error} {detail}")
-    for message in wrong:
-        print(f"WRONG: {message}", file=sys.stderr)
-    return 1 if wrong else 0
+    chosen = args.only or PARTS
+    return show({name: functools.partial(PARTS[name], bench) for name in chosen})
 
 
 if __name__ == "__main__":
