@@ -3,7 +3,8 @@
 use super::Bits;
 use crate::run::{Context, Error};
 
-const N: usize = 624;
+/// Words of the state.
+pub(super) const N: usize = 624;
 const M: usize = 397;
 
 /// The generator.
@@ -25,7 +26,7 @@ impl Mt19937 {
     }
 
     /// `RandomState(words)`: `init_by_array` for as many words as the state has.
-    fn from_words(words: &[u32; N]) -> Mt19937 {
+    pub(super) fn from_words(words: &[u32; N]) -> Mt19937 {
         let mut mt = Mt19937::from_seed(19_650_218);
         let key = &mut mt.key;
         let mut i = 1;

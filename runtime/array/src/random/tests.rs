@@ -107,7 +107,7 @@ fn the_first_numbers_are_dasks() {
 fn a_stream_gives_the_block_in_pieces() {
     for rng in [pcg(&[3]), mt(3)] {
         let whole = draw((&rng, Draw::Random, Float64), 2, &[100]).unwrap();
-        let mut stream = RandomStream::new(&rng, 2, &Context::default()).unwrap();
+        let mut stream = RandomStream::new(&rng, None, 2, &Context::default()).unwrap();
         let mut out = [0.0; 100];
         out.chunks_mut(37).for_each(|tile| stream.fill(tile));
         assert_eq!(whole.as_slice::<f64>().unwrap(), out);
