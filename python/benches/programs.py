@@ -1,9 +1,10 @@
 """Measure typical array programs on the engine against Dask's threads: ``programs.py [--pairs 11] [name ...]``.
 
-Both run in this process in turn, so that they see the same machine, and with one thread for each numpy call, as Dask advises.
-The ratio is the engine's time over that of Dask's threads; a program's is the median over the pairs. Every pair's results are
-compared. The exit status is 1 when one differs.
+Both run in this process in turn, so that they see the same machine, and with one thread for each numpy call, as Dask
+advises. The ratio is the engine's time over that of Dask's threads; a program's is the median over the pairs. Every
+pair's results are compared. The exit status is 1 when one differs.
 """
+# ruff: noqa: E402 (numpy is to be loaded after the environment is set)
 
 import argparse
 import os

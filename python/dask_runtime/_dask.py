@@ -101,11 +101,9 @@ def _recognised() -> dict[Any, str]:
     }
     for module, names in modules.items():
         found |= {getattr(module, name): function for name, function in names.items() if hasattr(module, name)}
-    container = getattr(_task_spec, "NestedContainer", None)
-    if hasattr(container, "to_container"):
-        found[container.to_container] = "container"
-    if hasattr(getattr(_task_spec, "Dict", None), "constructor"):
-        found[_task_spec.Dict.constructor] = "dict"
+    for name, method, function in _METHODS:
+        if hasattr(owner := getattr(_task_spec, name, None), method):
+            found[getattr(owner, method)] = function
     inner = getattr(wrap, "_broadcast_trick_inner", None)
     if inner is not None:
         found[inner.func] = "full"
@@ -189,6 +187,7 @@ _PARTS = {
     "nannumel": "nannumel",
     "numel": "numel",
 }
+_METHODS = [("NestedContainer", "to_container", "container"), ("Dict", "constructor", "dict")]
 _ROUTINES = {
     "_block_hist": "histogram",
     "_chunk_sum": "chunk_sum",

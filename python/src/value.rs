@@ -130,7 +130,8 @@ struct Owner {
 /// A numpy dtype as the engine's, when it is a native one in the machine's byte order.
 pub(crate) fn dtype(object: &Bound<'_, PyAny>) -> Option<DType> {
     let descr = object.cast::<PyArrayDescr>().ok()?;
-    if !descr.is_native_byteorder()? && descr.itemsize() > 1 {
+    // Elements of one byte have no order.
+    if descr.is_native_byteorder() == Some(false) {
         return None;
     }
     Some(match (descr.kind(), descr.itemsize()) {

@@ -104,7 +104,7 @@ impl RandomStream {
     pub(crate) fn fill(&mut self, out: &mut [f64]) {
         match &mut self.generator {
             Generator::Pcg64(pcg) => pcg.fill(out),
-            Generator::Mt19937(mt) => out.iter_mut().for_each(|out| *out = mt.next_f64()),
+            Generator::Mt19937(mt) => mt.fill(out),
         }
     }
 }

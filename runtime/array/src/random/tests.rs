@@ -14,7 +14,7 @@ fn mt(seed: u32) -> Rng {
 
 fn draw(of: (&Rng, Draw, DType), block: i64, shape: &[usize]) -> Result<Chunk, Error> {
     let dims: Vec<Int> = shape.iter().map(|&n| Int::from(n)).collect();
-    run(of, Int::Lit(block), &dims, &[], &Context::default())
+    run(of, None, Int::Lit(block), &dims, &[], &Context::default())
 }
 
 /// Over the elements' bits in C order: `h = 31 h + bits + 1`.
