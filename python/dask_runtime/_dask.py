@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -69,42 +70,40 @@ def _recognised() -> dict[Any, str]:
     They are recognised by identity. A name that this version of Dask does not have is left out: it runs as Python.
     """
     import functools
-    import operator
 
     import toolz  # type: ignore[import-untyped]
-    from dask.array import chunk, core, random, routines, wrap
+    from dask import _task_spec, utils
+    from dask.array import _shuffle, chunk, core, einsumfuncs, random, reductions, routines, wrap
 
     found: dict[Any, str] = {
         functools.partial: "partial",
         toolz.curry: "partial",
         toolz.functoolz.Compose: "compose",
-        np.ones_like: "ones",
-        np.zeros_like: "zeros",
+        list: "list",
+        tuple: "tuple",
+        utils.methodcaller("reshape"): "reshape",
     }
-    for name in _UNARY:
-        found[getattr(np, name)] = f"unary {name}"
-    for name in _BINARY:
-        found[getattr(np, name)] = f"binary {name}"
-    for name, function in _OPERATORS.items():
-        found[getattr(operator, name)] = function
-    for name in ("sum", "prod", "min", "max", "any", "all"):
-        found[getattr(np, name)] = f"reduce {name}"
-    found |= {np.where: "where", np.transpose: "transpose"}
-    soft = {
-        (chunk, "getitem"): "getitem",
-        (chunk, "astype"): "astype",
-        (core, "_concatenate2"): "concatenate",
-        (core, "concatenate_shaped"): "concatenate_shaped",
-        (core, "finalize"): "assemble",
-        (core, "concatenate3"): "assemble",
-        (core, "_enforce_dtype"): "enforce_dtype",
-        (random, "_apply_random_func"): "random",
-        (routines, "_matmul"): "matmul",
-        (routines, "_chunk_sum"): "chunk_sum",
+    found |= {getattr(np, name): f"unary {name}" for name in _UNARY}
+    found |= {getattr(np, name): f"binary {name}" for name in _BINARY}
+    found |= {getattr(operator, name): function for name, function in _OPERATORS.items()}
+    found |= {getattr(np, name): f"reduce {name}" for name in _REDUCTIONS}
+    found |= {getattr(np, name): function for name, function in _NUMPY.items()}
+    modules: dict[Any, dict[str, str]] = {
+        _shuffle: {"_getitem": "shuffle_split", "concatenate_arrays": "shuffle_merge"},
+        _task_spec: {"_identity_cast": "cast"},
+        chunk: _CHUNK,
+        core: _CORE,
+        einsumfuncs: {"chunk_einsum": "einsum"},
+        random: {"_apply_random_func": "generator", "_apply_random": "random_state"},
+        reductions: _PARTS,
+        routines: _ROUTINES,
+        utils: {"apply": "apply"},
     }
-    for (module, name), function in soft.items():
-        if hasattr(module, name):
-            found[getattr(module, name)] = function
+    for module, names in modules.items():
+        found |= {getattr(module, name): function for name, function in names.items() if hasattr(module, name)}
+    for name, method, function in _METHODS:
+        if hasattr(owner := getattr(_task_spec, name, None), method):
+            found[getattr(owner, method)] = function
     inner = getattr(wrap, "_broadcast_trick_inner", None)
     if inner is not None:
         found[inner.func] = "full"
@@ -122,7 +121,79 @@ _BINARY = [
     "fmin", "arctan2", "hypot", "copysign", "bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or",
     "logical_xor", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
 ]
+_REDUCTIONS = ["sum", "prod", "min", "max", "any", "all", "nansum", "nanprod", "count_nonzero"]
 # fmt: on
+_NUMPY = {
+    "argmax": "arg argmax",
+    "argmin": "arg argmin",
+    "broadcast_to": "broadcast_to",
+    "clip": "clip",
+    "cumprod": "cumulative prod",
+    "cumsum": "cumulative sum",
+    "dot": "dot",
+    "expand_dims": "expand_dims",
+    "eye": "eye",
+    "full_like": "full_like",
+    "imag": "unary imag",
+    "mean": "mean",
+    "nancumprod": "nancumulative prod",
+    "nancumsum": "nancumulative sum",
+    "ones_like": "ones",
+    "real": "unary real",
+    "round": "round",
+    "squeeze": "squeeze",
+    "take": "take",
+    "transpose": "transpose",
+    "where": "where",
+    "zeros_like": "zeros",
+}
+# Dask's functions on blocks, by the module that has them.
+_CHUNK = {
+    "arange": "arange",
+    "argmax": "arg argmax",
+    "argmin": "arg argmin",
+    "astype": "astype",
+    "coarsen": "coarsen",
+    "getitem": "getitem",
+    "topk": "topk",
+    "topk_aggregate": "topk_aggregate",
+}
+_CORE = {
+    "_concatenate2": "concatenate",
+    "_enforce_dtype": "enforce_dtype",
+    "concatenate3": "assemble",
+    "concatenate_shaped": "concatenate_shaped",
+    "finalize": "assemble",
+}
+_PARTS = {
+    "_cumprod_merge": "binary multiply",
+    "_cumsum_merge": "binary add",
+    "_nanmax_skip": "reduce nanmax",
+    "_nanmin_skip": "reduce nanmin",
+    "_prefixscan_combine": "prefix_combine",
+    "_prefixscan_first": "prefix_first",
+    "_sqrt": "unary sqrt",
+    "arg_agg": "arg_agg",
+    "arg_chunk": "arg_chunk",
+    "arg_combine": "arg_combine",
+    "chunk_max": "reduce max",
+    "chunk_min": "reduce min",
+    "mean_agg": "mean_agg",
+    "mean_chunk": "mean_chunk",
+    "mean_combine": "mean_combine",
+    "moment_agg": "moment_agg",
+    "moment_chunk": "moment_chunk",
+    "moment_combine": "moment_combine",
+    "nannumel": "nannumel",
+    "numel": "numel",
+}
+_METHODS = [("NestedContainer", "to_container", "container"), ("Dict", "constructor", "dict")]
+_ROUTINES = {
+    "_block_hist": "histogram",
+    "_chunk_sum": "chunk_sum",
+    "_matmul": "matmul",
+    "_tensordot": "tensordot",
+}
 _OPERATORS = {
     "add": "binary add",
     "sub": "binary subtract",

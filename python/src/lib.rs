@@ -13,6 +13,7 @@ mod map;
 mod names;
 mod native;
 mod recipe;
+mod record;
 mod spec;
 mod specialise;
 mod value;

@@ -1,6 +1,7 @@
 //! Values that are Python objects, and chunks as numpy arrays.
 
 use crate::names::names;
+use crate::record::Record;
 use dask_array::buffer::Buffer;
 use dask_array::{Chunk, DType, Foreign, Value, with_dtype};
 use dask_runtime::worker::Trouble;
@@ -103,6 +104,24 @@ pub(crate) fn chunk(object: &Bound<'_, PyAny>) -> Option<Chunk> {
     Chunk::from_parts(dtype, shape.into(), strides.into(), -low as usize, Arc::new(buffer))
 }
 
+/// A numpy scalar of a native dtype, as a chunk without axes.
+pub(crate) fn scalar(object: &Bound<'_, PyAny>) -> Option<Chunk> {
+    let generic = object.py().import("numpy").ok()?.getattr("generic").ok()?;
+    if !object.is_instance(&generic).ok()? {
+        return None;
+    }
+    chunk(&object.call_method0("__array__").ok()?)
+}
+
+/// The dtype of a plain numpy array without elements.
+pub(crate) fn empty(object: &Bound<'_, PyAny>) -> Option<DType> {
+    if !object.get_type().is(names(object.py()).ok()?.ndarray.bind(object.py())) {
+        return None;
+    }
+    let array = object.cast::<PyUntypedArray>().ok()?;
+    array.shape().contains(&0).then(|| dtype(array.dtype().as_any()))?
+}
+
 /// Keeps a numpy array alive for a chunk.
 struct Owner {
     _object: Py<PyAny>,
@@ -111,7 +130,8 @@ struct Owner {
 /// A numpy dtype as the engine's, when it is a native one in the machine's byte order.
 pub(crate) fn dtype(object: &Bound<'_, PyAny>) -> Option<DType> {
     let descr = object.cast::<PyArrayDescr>().ok()?;
-    if !descr.is_native_byteorder()? && descr.itemsize() > 1 {
+    // Elements of one byte have no order.
+    if descr.is_native_byteorder() == Some(false) {
         return None;
     }
     Some(match (descr.kind(), descr.itemsize()) {
@@ -158,6 +178,7 @@ pub(crate) fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py,
     match value {
         Value::Foreign(foreign) => match foreign.any().downcast_ref::<Object>() {
             Some(object) => Ok(object.object.bind(py).clone()),
+            None if let Some(record) = foreign.any().downcast_ref::<Record>() => record.object(py),
             None => Err(PyRuntimeError::new_err("a value of another host")),
         },
         Value::Array(chunk) => array(py, chunk),
@@ -216,7 +237,7 @@ struct Memory {
 }
 
 /// A chunk as a numpy array over the same memory. It is writable: the caller sees to it that nobody else reads it.
-fn array<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn array<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
     let chunk = chunk.to_contiguous();
     with_dtype!(chunk.dtype(), T => {
         let view = chunk.view::<T>();

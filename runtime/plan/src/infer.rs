@@ -1,4 +1,4 @@
-//! Which dtype an operator computes in and what it yields, as numpy 2 (NEP 50).
+//! Which dtype an operator computes in and what it yields, as numpy 2 (NEP 50); how shapes broadcast.
 //!
 //! There is one difference: numpy has `float16` and computes `sqrt(int8)` in it. There is no `float16` here, so
 //! where numpy says `float16`, it is `float32`. The values are at least as good.
@@ -126,6 +126,20 @@ pub fn binary(f: Binary, a: DType, b: DType) -> Result<(DType, DType), String> {
         LogicalAnd | LogicalOr | LogicalXor => Ok((both, Bool)),
         Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual => Ok((both, Bool)),
     }
+}
+
+/// The shape that two shapes broadcast to.
+pub fn broadcast<Shape: FromIterator<usize>>(a: &[usize], b: &[usize]) -> Option<Shape> {
+    let n = a.len().max(b.len());
+    let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(n).map_or(1, |j| s[j]);
+    (0..n)
+        .map(|i| match (at(a, i), at(b, i)) {
+            (x, y) if x == y => Some(x),
+            (1, y) => Some(y),
+            (x, 1) => Some(x),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Whether it compares.
@@ -276,6 +290,16 @@ mod tests {
             }
         }
         assert_eq!((unaries, binaries), (46 * 13, 37 * 169));
+    }
+
+    #[test]
+    fn shapes_broadcast_as_numpys() {
+        let of = |a: &[usize], b: &[usize]| broadcast::<Vec<_>>(a, b);
+        assert_eq!(of(&[4, 1, 3], &[2, 1]), Some(vec![4, 2, 3]));
+        assert_eq!(of(&[], &[0, 5]), Some(vec![0, 5]));
+        assert_eq!(of(&[1], &[0]), Some(vec![0]));
+        assert_eq!(of(&[2], &[0]), None);
+        assert_eq!(of(&[2, 3], &[3, 2]), None);
     }
 
     #[test]

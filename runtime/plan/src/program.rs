@@ -100,7 +100,7 @@ pub enum Op {
     Linspace { dtype: DType, start: Scalar, stop: Scalar, num: u64, endpoint: bool, offset: Int, len: Int },
     /// Rows `row..` and columns `col..` of `numpy.eye(…, k)`.
     Eye { dtype: DType, k: i64, row: Int, col: Int, shape: [Int; 2] },
-    /// Block number `block` (C order over the chunk grid) of a random array.
+    /// Block number `block` (C order over the chunk grid) of a random array. `[key]` for [`Rng::Mt19937Key`].
     Random { rng: Rng, draw: Draw, dtype: DType, block: Int, shape: Vec<Int> },
     /// Region `start..start + shape` of a file.
     Read { file: FileRef, dtype: DType, start: Vec<Int>, shape: Vec<Int> },
@@ -258,6 +258,8 @@ pub enum Rng {
         /// Runs that earlier arrays of the same state took.
         spawned: u64,
     },
+    /// `numpy.random.RandomState(key)`, the same for every block: the operand is the key, 624 uint32 words.
+    Mt19937Key,
 }
 
 /// What is drawn.

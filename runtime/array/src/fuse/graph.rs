@@ -7,6 +7,7 @@ use crate::fuse::small;
 use crate::reduce::Sink;
 use crate::run::{Context, Error};
 use dask_plan::DType;
+use dask_plan::infer::broadcast;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap};
 
@@ -304,18 +305,4 @@ impl<'a> Graph<'a> {
         }
         Ok(())
     }
-}
-
-/// The shape that both broadcast to.
-pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Option<Shape> {
-    let n = a.len().max(b.len());
-    let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(n).map_or(1, |j| s[j]);
-    (0..n)
-        .map(|i| match (at(a, i), at(b, i)) {
-            (x, y) if x == y => Some(x),
-            (1, y) => Some(y),
-            (x, 1) => Some(x),
-            _ => None,
-        })
-        .collect()
 }

@@ -6,6 +6,7 @@ use crate::chunk::Chunk;
 use crate::run::{Context, Error};
 use crate::value::Value;
 use crate::{Element, with_dtype};
+use dask_plan::infer::broadcast;
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul};
 use num_complex::{Complex32, Complex64};
 
@@ -20,7 +21,7 @@ pub(super) fn matmul(operands: Vec<Value>, context: &Context) -> Result<Value, E
         let what = format!("got shapes {:?} and {:?}; it takes at least two axes each", a.shape(), b.shape());
         return Err(operand(OP, what));
     };
-    let lead = broadcast(a_lead, b_lead)
+    let lead: Vec<usize> = broadcast(a_lead, b_lead)
         .filter(|_| k == k2)
         .ok_or_else(|| operand(OP, format!("shapes {:?} and {:?} do not fit", a.shape(), b.shape())))?;
     let shape = [lead.as_slice(), &[m, n]].concat();
@@ -49,19 +50,6 @@ pub(super) fn matmul(operands: Vec<Value>, context: &Context) -> Result<Value, E
         batches.into_iter().try_for_each(|(i, out)| T::multiply(&batch(&a, i), &batch(&b, i), out, context))
     })?);
     Ok(product.into())
-}
-
-/// The shape that two shapes broadcast to.
-fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
-    let ndim = a.len().max(b.len());
-    let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(ndim).map_or(1, |i| s[i]);
-    (0..ndim)
-        .map(|i| match (at(a, i), at(b, i)) {
-            (x, y) if x == y || y == 1 => Some(x),
-            (1, y) => Some(y),
-            _ => None,
-        })
-        .collect()
 }
 
 /// `TensorDot`: sums over pairs of axes; the others of `a`, then those of `b`, are the result's.

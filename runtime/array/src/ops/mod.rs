@@ -24,12 +24,7 @@ use dask_plan::program::Op;
 pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context) -> Result<Value, Error> {
     context.check()?;
     match op {
-        Op::Literal { .. }
-        | Op::Full { .. }
-        | Op::Arange { .. }
-        | Op::Linspace { .. }
-        | Op::Eye { .. }
-        | Op::Random { .. }
+        Op::Literal { .. } | Op::Full { .. } | Op::Arange { .. } | Op::Linspace { .. } | Op::Eye { .. }
             if !operands.is_empty() =>
         {
             let what = format!("got {} operands; a source takes none", operands.len());
@@ -48,7 +43,11 @@ pub(crate) fn run(op: &Op, operands: Vec<Value>, args: &[i64], context: &Context
         }
         Op::Eye { dtype, k, row, col, shape } => source::eye(*dtype, *k, (*row, *col), *shape, args),
         Op::Random { rng, draw, dtype, block, shape } => {
-            random::run((rng, *draw, *dtype), *block, shape, args, context).map(Value::from)
+            let key = match operands.is_empty() {
+                true => None,
+                false => Some(operand::array("random", operands)?),
+            };
+            random::run((rng, *draw, *dtype), key.as_ref(), *block, shape, args, context).map(Value::from)
         }
 
         Op::Transpose { axes } => view::transpose(axes, operands),

@@ -8,6 +8,7 @@ use crate::chunk::Chunk;
 use crate::run::{Context, Error};
 use crate::value::Value;
 use crate::with_dtype;
+use std::cmp::Ordering;
 
 /// `TopK`: the `|k|` largest or smallest of all inputs along an axis, sorted; fewer where there are fewer.
 pub(super) fn topk(k: i64, at: u32, operands: Vec<Value>, context: &Context) -> Result<Value, Error> {
@@ -36,14 +37,42 @@ pub(super) fn topk(k: i64, at: u32, operands: Vec<Value>, context: &Context) -> 
             let all = lanes.as_slice::<T>().unwrap_or_default();
             for (out, all) in out.chunks_exact_mut(keep).zip(all.chunks_exact(n)) {
                 context.check()?;
-                lane.clear();
-                lane.extend_from_slice(all);
+                candidates(all, &mut lane, keep, k > 0);
                 select(&mut lane, out, k > 0);
             }
             Ok::<(), Error>(())
         })?
     });
     Ok(top.transpose(&back).into())
+}
+
+/// Puts into `lane` those of `all` that may be among the first `keep`.
+fn candidates<T: Ordered>(all: &[T], lane: &mut Vec<T>, keep: usize, descending: bool) {
+    lane.clear();
+    let room = 4 * keep.max(64);
+    if all.len() <= 2 * room {
+        lane.extend_from_slice(all);
+        return;
+    }
+    let order = |a: &T, b: &T| if descending { b.order(a) } else { a.order(b) };
+    // Whatever comes after the last of those that are kept is left out. Runs that hold nothing else are passed over.
+    lane.extend_from_slice(&all[..room]);
+    let mut bound = cut(lane, keep, order);
+    for run in all[room..].chunks(64) {
+        if run.iter().fold(false, |any, x| any | order(x, &bound).is_lt()) {
+            lane.extend(run.iter().filter(|x| order(x, &bound).is_lt()));
+            if lane.len() >= room {
+                bound = cut(lane, keep, order);
+            }
+        }
+    }
+}
+
+/// Drops all but the first `keep`; returns the last of these.
+fn cut<T: Ordered>(lane: &mut Vec<T>, keep: usize, order: impl Fn(&T, &T) -> Ordering) -> T {
+    let bound = *lane.select_nth_unstable_by(keep - 1, order).1;
+    lane.truncate(keep);
+    bound
 }
 
 /// The first of `lane` in descending or ascending order.

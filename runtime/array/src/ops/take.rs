@@ -51,8 +51,21 @@ pub(super) fn compress(at: Option<u32>, operands: Vec<Value>) -> Result<Value, E
     };
     let mask = mask.to_contiguous();
     let mask = mask.as_slice::<bool>().unwrap_or_default();
-    let indices: Vec<usize> = mask.iter().enumerate().filter(|(_, m)| **m).map(|(i, _)| i).collect();
-    Ok(pick(OP, &x, at, &indices)?.into())
+    Ok(pick(OP, &x, at, &places(mask))?.into())
+}
+
+/// Where a mask is true.
+fn places(mask: &[bool]) -> Vec<usize> {
+    // Written whether it counts or not, so that no branch is mispredicted.
+    let count = mask.iter().map(|&m| usize::from(m)).sum::<usize>();
+    let mut places = vec![0; count + 1];
+    let mut n = 0;
+    for (i, &m) in mask.iter().enumerate() {
+        places[n] = i;
+        n += usize::from(m);
+    }
+    places.truncate(count);
+    places
 }
 
 /// `Repeat`: each element along an axis, so many times.

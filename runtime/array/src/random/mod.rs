@@ -59,21 +59,42 @@ enum Generator {
 }
 
 impl RandomStream {
-    /// The stream of [`Draw::Random`] for block number `block`.
+    /// The stream of [`Draw::Random`] for block number `block`; `key` is the operand of a generator that takes one.
     ///
     /// # Errors
-    /// When the block's number overflows, or the caller gave up.
-    pub(crate) fn new(rng: &Rng, block: u64, context: &Context) -> Result<RandomStream, Error> {
+    /// When the block's number overflows, the key is none, or the caller gave up.
+    pub(crate) fn new(
+        rng: &Rng,
+        key: Option<&Chunk>,
+        block: u64,
+        context: &Context,
+    ) -> Result<RandomStream, Error> {
         let child = |spawned: u64| {
             let child = spawned.checked_add(block);
             child.ok_or_else(|| {
                 operand::operand(OP, format!("block {block} after {spawned} others overflows"))
             })
         };
-        let generator = match rng {
-            Rng::Pcg64 { entropy, spawned } => Generator::Pcg64(Pcg64::new(entropy, child(*spawned)?)),
-            Rng::Mt19937 { seed, spawned } => {
+        let generator = match (rng, key) {
+            (Rng::Pcg64 { entropy, spawned }, None) => {
+                Generator::Pcg64(Pcg64::new(entropy, child(*spawned)?))
+            }
+            (Rng::Mt19937 { seed, spawned }, None) => {
                 Generator::Mt19937(Box::new(Mt19937::of_run(*seed, child(*spawned)?, context)?))
+            }
+            (Rng::Mt19937Key, Some(key)) => {
+                operand::of_dtype(OP, "the key", key, DType::UInt32)?;
+                let key = key.to_contiguous();
+                let words =
+                    key.as_slice::<u32>().and_then(|words| <&[u32; mt19937::N]>::try_from(words).ok());
+                let words = words.ok_or_else(|| {
+                    operand::operand(OP, format!("the key is of shape {:?}; it takes 624 words", key.shape()))
+                })?;
+                Generator::Mt19937(Box::new(Mt19937::from_words(words)))
+            }
+            (_, key) => {
+                let takes = if key.is_some() { "no operand" } else { "a key" };
+                return Err(operand::operand(OP, format!("its generator takes {takes}")));
             }
         };
         Ok(RandomStream { generator })
@@ -83,7 +104,7 @@ impl RandomStream {
     pub(crate) fn fill(&mut self, out: &mut [f64]) {
         match &mut self.generator {
             Generator::Pcg64(pcg) => pcg.fill(out),
-            Generator::Mt19937(mt) => out.iter_mut().for_each(|out| *out = mt.next_f64()),
+            Generator::Mt19937(mt) => mt.fill(out),
         }
     }
 }
@@ -94,6 +115,7 @@ impl RandomStream {
 /// Names what the generator does not draw; see [`crate::ops::run`].
 pub(crate) fn run(
     (rng, draw, dtype): (&Rng, Draw, DType),
+    key: Option<&Chunk>,
     block: Int,
     dims: &[Int],
     args: &[i64],
@@ -106,7 +128,7 @@ pub(crate) fn run(
     } else {
         let known = match rng {
             Rng::Pcg64 { .. } => matches!(dtype, DType::Float32 | DType::Float64),
-            Rng::Mt19937 { .. } => dtype == DType::Float64,
+            Rng::Mt19937 { .. } | Rng::Mt19937Key => dtype == DType::Float64,
         };
         if !known {
             let name = if matches!(rng, Rng::Pcg64 { .. }) { "Generator" } else { "RandomState" };
@@ -114,7 +136,7 @@ pub(crate) fn run(
             return Err(operand::operand(OP, format!("{name} draws {takes}, not {dtype}; cast its result")));
         }
     }
-    let mut stream = RandomStream::new(rng, block, context)?;
+    let mut stream = RandomStream::new(rng, key, block, context)?;
     if (draw, dtype) == (Draw::Random, DType::Float64) {
         return tiles(&shape, context, |out| stream.fill(out));
     }

@@ -3,7 +3,8 @@
 use super::Bits;
 use crate::run::{Context, Error};
 
-const N: usize = 624;
+/// Words of the state.
+pub(super) const N: usize = 624;
 const M: usize = 397;
 
 /// The generator.
@@ -25,7 +26,7 @@ impl Mt19937 {
     }
 
     /// `RandomState(words)`: `init_by_array` for as many words as the state has.
-    fn from_words(words: &[u32; N]) -> Mt19937 {
+    pub(super) fn from_words(words: &[u32; N]) -> Mt19937 {
         let mut mt = Mt19937::from_seed(19_650_218);
         let key = &mut mt.key;
         let mut i = 1;
@@ -68,12 +69,19 @@ impl Mt19937 {
     }
 
     fn twist(&mut self) {
+        let mix = |word: u32, next: u32, far: u32| {
+            let mixed = (word & 0x8000_0000) | (next & 0x7fff_ffff);
+            far ^ (mixed >> 1) ^ ((mixed & 1).wrapping_neg() & 0x9908_b0df)
+        };
+        // In three runs, in each of which no step needs what another one of the run makes, but for the second's first part.
         let key = &mut self.key;
-        for i in 0..N {
-            let mixed = (key[i] & 0x8000_0000) | (key[(i + 1) % N] & 0x7fff_ffff);
-            let odd = if mixed & 1 == 1 { 0x9908_b0df } else { 0 };
-            key[i] = key[(i + M) % N] ^ (mixed >> 1) ^ odd;
+        for i in 0..N - M {
+            key[i] = mix(key[i], key[i + 1], key[i + M]);
         }
+        for i in N - M..N - 1 {
+            key[i] = mix(key[i], key[i + 1], key[i + M - N]);
+        }
+        key[N - 1] = mix(key[N - 1], key[0], key[M - 1]);
         self.at = 0;
     }
 }
@@ -83,6 +91,35 @@ fn temper(mut word: u32) -> u32 {
     word ^= (word << 7) & 0x9d2c_5680;
     word ^= (word << 15) & 0xefc6_0000;
     word ^ (word >> 18)
+}
+
+impl Mt19937 {
+    /// The next numbers of [`Bits::next_f64`].
+    pub(super) fn fill(&mut self, out: &mut [f64]) {
+        let mut out = out.iter_mut();
+        while !out.as_slice().is_empty() {
+            // One number takes two words, which may lie in two states.
+            if self.at + 1 >= N {
+                if let Some(out) = out.next() {
+                    *out = self.next_f64();
+                }
+                continue;
+            }
+            let words = self.key[self.at..].as_chunks::<2>().0;
+            let mut taken = 0;
+            for (&[high, low], out) in words.iter().zip(out.by_ref()) {
+                *out = double(temper(high), temper(low));
+                taken += 2;
+            }
+            self.at += taken;
+        }
+    }
+}
+
+/// Two words as a number in `[0, 1)`, 53 bits.
+#[inline]
+fn double(high: u32, low: u32) -> f64 {
+    (f64::from(high >> 5) * 67_108_864.0 + f64::from(low >> 6)) / 9_007_199_254_740_992.0
 }
 
 impl Bits for Mt19937 {
@@ -102,7 +139,7 @@ impl Bits for Mt19937 {
 
     #[inline]
     fn next_f64(&mut self) -> f64 {
-        let (high, low) = (self.next_u32() >> 5, self.next_u32() >> 6);
-        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+        let high = self.next_u32();
+        double(high, self.next_u32())
     }
 }

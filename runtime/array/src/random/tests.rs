@@ -14,7 +14,7 @@ fn mt(seed: u32) -> Rng {
 
 fn draw(of: (&Rng, Draw, DType), block: i64, shape: &[usize]) -> Result<Chunk, Error> {
     let dims: Vec<Int> = shape.iter().map(|&n| Int::from(n)).collect();
-    run(of, Int::Lit(block), &dims, &[], &Context::default())
+    run(of, None, Int::Lit(block), &dims, &[], &Context::default())
 }
 
 /// Over the elements' bits in C order: `h = 31 h + bits + 1`.
@@ -107,7 +107,7 @@ fn the_first_numbers_are_dasks() {
 fn a_stream_gives_the_block_in_pieces() {
     for rng in [pcg(&[3]), mt(3)] {
         let whole = draw((&rng, Draw::Random, Float64), 2, &[100]).unwrap();
-        let mut stream = RandomStream::new(&rng, 2, &Context::default()).unwrap();
+        let mut stream = RandomStream::new(&rng, None, 2, &Context::default()).unwrap();
         let mut out = [0.0; 100];
         out.chunks_mut(37).for_each(|tile| stream.fill(tile));
         assert_eq!(whole.as_slice::<f64>().unwrap(), out);

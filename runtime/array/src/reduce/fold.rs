@@ -31,8 +31,8 @@ pub(super) fn sink(f: Reduction, dtype: DType, walk: Walk) -> Result<Box<dyn Sin
         }
         Sum | Nansum => with_dtype!(dtype, T => fold::<T, _>(walk, T::ZERO, T::add)),
         Prod | Nanprod => with_dtype!(dtype, T => fold::<T, _>(walk, T::ONE, T::multiply)),
-        Max => with_dtype!(dtype, T => fold::<T, _>(walk, T::LOWEST, T::larger)),
-        Min => with_dtype!(dtype, T => fold::<T, _>(walk, T::HIGHEST, T::smaller)),
+        Max => with_dtype!(dtype, T => extreme::<T, _, _>(walk, T::LOWEST, T::larger, |a, b| b.above(a))),
+        Min => with_dtype!(dtype, T => extreme::<T, _, _>(walk, T::HIGHEST, T::smaller, |a, b| a.above(b))),
         Nanmax => with_dtype!(dtype, T => fold::<T, _>(walk, T::NO_MAXIMUM, T::skip_nan_max)),
         Nanmin => with_dtype!(dtype, T => fold::<T, _>(walk, T::NO_MINIMUM, T::skip_nan_min)),
         Any => fold(walk, false, bool::add),
@@ -63,10 +63,120 @@ impl<T: Number, F: Fn(T, T) -> T + Copy> Reducer<T> for Fold<T, F> {
         dispatch(Across { run, accumulators: &mut self.accumulators[at..at + run.len()], f: self.f });
     }
 
+    fn short(&mut self, runs: &[T], width: usize, at: usize, _: usize) {
+        let accumulators = &mut self.accumulators[at..at + runs.len() / width];
+        dispatch(Short { runs, width, accumulators, f: self.f });
+    }
+
     fn finish(self, shape: &[usize]) -> Vec<Chunk> {
         vec![Chunk::from_slice(shape, &self.accumulators)]
     }
 }
+
+/// Short runs, each folded into an accumulator of its own.
+struct Short<'a, T, F> {
+    runs: &'a [T],
+    width: usize,
+    accumulators: &'a mut [T],
+    f: F,
+}
+
+impl<T: Number, F: Fn(T, T) -> T + Copy> Short<'_, T, F> {
+    #[inline(always)]
+    fn each(self, width: usize) {
+        for (run, a) in self.runs.chunks_exact(width).zip(self.accumulators) {
+            *a = run.iter().fold(*a, |a, &x| (self.f)(a, x));
+        }
+    }
+}
+
+impl<T: Number, F: Fn(T, T) -> T + Copy> Job for Short<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        // Widths that are common are known when this is compiled.
+        match self.width {
+            2 => self.each(2),
+            3 => self.each(3),
+            4 => self.each(4),
+            width => self.each(width),
+        }
+    }
+}
+
+fn extreme<T: Number, F, G>(walk: Walk, neutral: T, f: F, replaces: G) -> Box<dyn Sink>
+where
+    F: Fn(T, T) -> T + Copy + 'static,
+    G: Fn(T, T) -> bool + Copy + 'static,
+{
+    let accumulators = vec![neutral; walk.len()];
+    Feed::boxed(walk, Extreme { fold: Fold { accumulators, neutral, f }, replaces })
+}
+
+/// The largest or the smallest: a fold whose runs are searched for NaN beside, which is faster than to mind it at each element.
+struct Extreme<T, F, G> {
+    fold: Fold<T, F>,
+    /// Whether the second is to be preferred to the first; false beside NaN.
+    replaces: G,
+}
+
+impl<T: Number, F: Fn(T, T) -> T + Copy, G: Fn(T, T) -> bool + Copy> Reducer<T> for Extreme<T, F, G> {
+    fn along(&mut self, run: &[T], at: usize, index: usize) {
+        match dispatch(Ordered { run, neutral: self.fold.neutral, replaces: self.replaces }) {
+            Some(best) => {
+                let a = &mut self.fold.accumulators[at];
+                *a = (self.fold.f)(*a, best);
+            }
+            None => self.fold.along(run, at, index),
+        }
+    }
+
+    fn across(&mut self, run: &[T], at: usize, index: usize) {
+        self.fold.across(run, at, index);
+    }
+
+    fn short(&mut self, runs: &[T], width: usize, at: usize, index: usize) {
+        self.fold.short(runs, width, at, index);
+    }
+
+    fn finish(self, shape: &[usize]) -> Vec<Chunk> {
+        self.fold.finish(shape)
+    }
+}
+
+/// The extreme of a run without NaN.
+struct Ordered<'a, T, G> {
+    run: &'a [T],
+    neutral: T,
+    replaces: G,
+}
+
+impl<T: Number, G: Fn(T, T) -> bool + Copy> Job for Ordered<'_, T, G> {
+    type Output = Option<T>;
+
+    #[inline(always)]
+    fn run<L: Level>(self) -> Option<T> {
+        let mut lanes = [self.neutral; WIDE];
+        let mut nan = [false; WIDE];
+        let mut rows = self.run.chunks_exact(WIDE);
+        for row in &mut rows {
+            for i in 0..WIDE {
+                lanes[i] = if (self.replaces)(lanes[i], row[i]) { row[i] } else { lanes[i] };
+                nan[i] |= row[i].is_nan();
+            }
+        }
+        for (i, &x) in rows.remainder().iter().enumerate() {
+            lanes[i] = if (self.replaces)(lanes[i], x) { x } else { lanes[i] };
+            nan[i] |= x.is_nan();
+        }
+        let best = |a, b| if (self.replaces)(a, b) { b } else { a };
+        (!nan.contains(&true)).then(|| lanes.into_iter().fold(self.neutral, best))
+    }
+}
+
+/// Independent accumulators of an extreme's run: comparing takes longer than folding a lane.
+const WIDE: usize = 32;
 
 /// Independent accumulators of a run: enough to fill the vectors.
 const LANES: usize = 16;

@@ -143,6 +143,42 @@ impl<T: Parts> Job for Across<'_, T> {
     }
 }
 
+/// Short runs, each added to a sum of its own.
+struct Short<'a, T> {
+    runs: &'a [T],
+    width: usize,
+    sum: &'a mut [f64],
+    rest: &'a mut [f64],
+}
+
+impl<T: Parts> Short<'_, T> {
+    #[inline(always)]
+    fn each(self, width: usize) {
+        let sums = self.sum.chunks_exact_mut(T::COUNT).zip(self.rest.chunks_exact_mut(T::COUNT));
+        for (run, (sum, rest)) in self.runs.chunks_exact(width).zip(sums) {
+            for part in 0..T::COUNT {
+                let total = run.iter().fold(0.0, |total, x| total + x.part(part));
+                add(&mut sum[part], &mut rest[part], total);
+            }
+        }
+    }
+}
+
+impl<T: Parts> Job for Short<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        // Widths that are common are known when this is compiled.
+        match self.width {
+            2 => self.each(2),
+            3 => self.each(3),
+            4 => self.each(4),
+            width => self.each(width),
+        }
+    }
+}
+
 /// Sums of elements of type `T`; parts of a number lie side by side.
 pub(super) struct Sum<T> {
     sum: Vec<f64>,
@@ -170,6 +206,11 @@ impl<T: Parts> Reducer<T> for Sum<T> {
     fn across(&mut self, run: &[T], at: usize, _: usize) {
         let range = at * T::COUNT..(at + run.len()) * T::COUNT;
         dispatch(Across { run, sum: &mut self.sum[range.clone()], rest: &mut self.rest[range] });
+    }
+
+    fn short(&mut self, runs: &[T], width: usize, at: usize, _: usize) {
+        let range = at * T::COUNT..(at + runs.len() / width) * T::COUNT;
+        dispatch(Short { runs, width, sum: &mut self.sum[range.clone()], rest: &mut self.rest[range] });
     }
 
     fn finish(self, shape: &[usize]) -> Vec<Chunk> {

@@ -27,9 +27,20 @@ pub(crate) trait Reducer<T> {
     /// Each element of a run goes into an accumulator of its own, from `at` on; all have this index.
     fn across(&mut self, run: &[T], at: usize, index: usize);
 
+    /// Runs of `width` elements, one after the other, which go into an accumulator each, from `at` on; `index` is that of each
+    /// run's first element.
+    fn short(&mut self, runs: &[T], width: usize, at: usize, index: usize) {
+        for (i, run) in runs.chunks_exact(width).enumerate() {
+            self.along(run, at + i, index);
+        }
+    }
+
     /// The result, in the shape of the walk.
     fn finish(self, shape: &[usize]) -> Vec<Chunk>;
 }
+
+/// Elements of a run that is short: what a run costs is most of its work.
+const SHORT: usize = 16;
 
 /// Which axes are reduced, and where an element's accumulator is.
 pub(crate) struct Walk {
@@ -104,6 +115,19 @@ impl<T: Element, R: Reducer<T>> Sink for Feed<T, R> {
                 break;
             }
         }
+        // Short runs whose accumulators are neighbours are taken together.
+        let mut width = run;
+        if along == Some(true)
+            && run <= SHORT
+            && !cut_rows
+            && let Some(axis) = inner.checked_sub(1)
+            && walk.kept_strides[axis] == 1
+        {
+            inner = axis;
+            run *= tile.len[axis];
+        } else {
+            width = 0;
+        }
         // Distances between runs, in bytes: rows of a cut tile, else packed.
         let mut strides = vec![0isize; inner];
         let mut step = if cut_rows { row } else { (run * size_of::<T>()) as isize };
@@ -121,7 +145,9 @@ impl<T: Element, R: Reducer<T>> Sink for Feed<T, R> {
             let elements =
                 unsafe { std::slice::from_raw_parts(data.wrapping_offset(offset).cast::<T>(), run) };
             let (first, index) = (first + place(&walk.kept_strides), index + place(&walk.index_strides));
-            if along == Some(false) {
+            if width > 0 {
+                self.reducer.short(elements, width, first, index);
+            } else if along == Some(false) {
                 self.reducer.across(elements, first, index);
             } else {
                 self.reducer.along(elements, first, index);

@@ -1,131 +1,15 @@
-//! Tasks that may run native: the functions that are recognised, by identity, and what they are called with.
-//!
-//! A recipe holds no Python object. It says what is called, not yet how it is computed: that depends on the dtypes and shapes
-//! that a task gets, see [`crate::native`].
+//! From a task's steps to its recipe.
 
+use super::{Call, Constant, Known, Number, Recipe, Ref};
 use crate::spec::{Argument, Function, Spec};
 use crate::value;
-use dask_array::Chunk;
-use dask_plan::program::{Binary, Reduction, Unary};
-use dask_plan::{DType, Scalar};
+use dask_array::{Chunk, with_dtype};
+use dask_plan::{DType, Kind, Scalar};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyComplex, PyDict, PyEllipsis, PyFloat, PyInt, PyList, PySlice, PyString, PyTuple, PyType,
 };
-use serde::Deserialize;
-
-/// A function that is recognised. Names in the tables of `_dask.py` are these in snake case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Known {
-    Unary(Unary),
-    Binary(Binary),
-    Reduce(Reduction),
-    /// `where(condition, a, b)`
-    Where,
-    /// `transpose(x, axes)`
-    Transpose,
-    /// `getitem(x, index)`
-    Getitem,
-    /// `astype(x, astype_dtype)`
-    Astype,
-    /// `_concatenate2(arrays, axes)`
-    Concatenate,
-    /// `concatenate_shaped(arrays, shape)`
-    ConcatenateShaped,
-    /// `finalize(arrays)`, `concatenate3(arrays)`
-    Assemble,
-    /// `_broadcast_trick_inner(ones_like, shape)`
-    Full,
-    /// What `Full` is full of.
-    Ones,
-    Zeros,
-    /// `_apply_random_func(PCG64, name, seed, size, args, kwargs)`
-    Random,
-    /// `_enforce_dtype(…, enforce_dtype, enforce_dtype_function)`
-    EnforceDtype,
-    /// `_matmul(a, b)`
-    Matmul,
-    /// `_chunk_sum(arrays, axis, dtype, keepdims)`
-    ChunkSum,
-    /// `functools.partial` and compositions are taken apart; these are their types.
-    Partial,
-    Compose,
-}
-
-/// What a literal says, without Python.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Constant {
-    None,
-    Ellipsis,
-    /// A Python number: weak in promotion.
-    Number(Number),
-    Text(String),
-    DType(DType),
-    Tuple(Vec<Constant>),
-    Slice(Option<i64>, Option<i64>, Option<i64>),
-    Function(Known),
-    /// `numpy.random.SeedSequence(entropy, spawn_key=(k,))`: its words, and which of the task's numbers is `k`.
-    Seed(Vec<u32>, u32),
-    Pcg64,
-}
-
-/// A Python number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Number(pub(crate) Scalar);
-
-impl Number {
-    fn bits(&self) -> (u8, u64, u64) {
-        match self.0 {
-            Scalar::Bool(b) => (0, u64::from(b), 0),
-            Scalar::Int(i) => (1, i as u64, 0),
-            Scalar::UInt(u) => (2, u, 0),
-            Scalar::Float(f) => (3, f.to_bits(), 0),
-            Scalar::Complex(re, im) => (4, re.to_bits(), im.to_bits()),
-        }
-    }
-}
-
-impl PartialEq for Number {
-    fn eq(&self, other: &Number) -> bool {
-        self.bits() == other.bits()
-    }
-}
-impl Eq for Number {}
-impl std::hash::Hash for Number {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.bits().hash(state);
-    }
-}
-
-/// An argument of a step.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Ref {
-    /// The task's input of this index; those beyond its inputs are its literal arrays.
-    Input(usize),
-    /// An earlier step's result.
-    Step(usize),
-    /// A literal.
-    Constant(Constant),
-    /// Several, as a list.
-    List(Vec<Ref>),
-}
-
-/// One call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Call {
-    pub(crate) function: Known,
-    pub(crate) of: Vec<Ref>,
-    pub(crate) keywords: Vec<(String, Ref)>,
-}
-
-/// Calls in order, the last of which is the task's result; see the module.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Recipe {
-    pub(crate) calls: Vec<Call>,
-    pub(crate) inputs: usize,
-}
 
 /// A recipe, and what tasks of the same recipe differ in.
 pub(crate) struct Lowered {
@@ -134,34 +18,33 @@ pub(crate) struct Lowered {
     pub(crate) numbers: Vec<i64>,
 }
 
-static KNOWN: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+/// Functions by identity: a dict from each to its place in the list.
+static KNOWN: PyOnceLock<(Py<PyDict>, Vec<Known>)> = PyOnceLock::new();
 
-/// Hands in the functions that are recognised: a dict from each to its name, such as `{"unary": "exp"}` or `"where"`.
+/// Hands in the functions that are recognised: a dict from each to its name, such as `"unary exp"` or `"where"`.
 #[pyfunction]
 pub(crate) fn recognise(py: Python<'_>, functions: Bound<'_, PyDict>) -> PyResult<()> {
-    let _ = KNOWN.set(py, functions.unbind());
-    // A name that is none shows at once.
-    for (function, _) in KNOWN.get(py).map(|k| k.bind(py).iter()).into_iter().flatten() {
-        known(&function)?;
+    let (places, mut list) = (PyDict::new(py), vec![]);
+    for (function, name) in functions.iter() {
+        let name = name.extract::<String>()?;
+        let parsed = match name.split_once(' ') {
+            Some((kind, name)) => serde_json::from_value(serde_json::json!({ kind: name })),
+            None => serde_json::from_value(serde_json::Value::String(name.clone())),
+        };
+        list.push(parsed.map_err(|e| pyo3::exceptions::PyValueError::new_err(format!("{name}: {e}")))?);
+        places.set_item(function, list.len() - 1)?;
     }
+    let _ = KNOWN.set(py, (places.unbind(), list));
     Ok(())
 }
 
 /// The function that an object is, if it is one that is recognised.
 fn known(function: &Bound<'_, PyAny>) -> PyResult<Option<Known>> {
     let py = function.py();
-    let Some(table) = KNOWN.get(py) else { return Ok(None) };
-    let Ok(name) = table.bind(py).get_item(function) else {
-        // What cannot be hashed is not in the table.
-        return Ok(None);
-    };
-    let Some(name) = name else { return Ok(None) };
-    let name = name.extract::<String>()?;
-    let parsed = match name.split_once(' ') {
-        Some((kind, name)) => serde_json::from_value(serde_json::json!({ kind: name })),
-        None => serde_json::from_value(serde_json::Value::String(name.clone())),
-    };
-    parsed.map(Some).map_err(|e| pyo3::exceptions::PyValueError::new_err(format!("{name}: {e}")))
+    let Some((places, list)) = KNOWN.get(py) else { return Ok(None) };
+    // What cannot be hashed is not in the table.
+    let Ok(Some(place)) = places.bind(py).get_item(function) else { return Ok(None) };
+    Ok(list.get(place.extract::<usize>()?).copied())
 }
 
 struct Writer<'py> {
@@ -241,8 +124,11 @@ impl<'py> Writer<'py> {
         if let Some(constant) = self.constant(object) {
             return Some(Ref::Constant(constant));
         }
-        if let Ok(list) = object.cast::<PyList>() {
+        if let Ok(list) = object.cast_exact::<PyList>() {
             return list.iter().map(|item| self.literal(&item)).collect::<Option<_>>().map(Ref::List);
+        }
+        if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+            return tuple.iter().map(|item| self.literal(&item)).collect::<Option<_>>().map(Ref::Tuple);
         }
         if let Ok(dict) = object.cast_exact::<PyDict>() {
             let pairs =
@@ -250,11 +136,16 @@ impl<'py> Writer<'py> {
             return pairs.collect::<Option<_>>().map(|pairs| Ref::Constant(Constant::Tuple(pairs)));
         }
         // An array in the graph: one more input, since it need not be the same in every task of the recipe.
-        let Some(chunk) = value::chunk(object) else {
+        let Some(chunk) = value::chunk(object).or_else(|| value::scalar(object)) else {
             return self.stop(format!("it takes {}", value::describe(object)));
         };
+        Some(self.array(chunk))
+    }
+
+    /// A literal array.
+    fn array(&mut self, chunk: Chunk) -> Ref {
         self.literals.push(chunk);
-        Some(Ref::Input(self.inputs + self.literals.len() - 1))
+        Ref::Input(self.inputs + self.literals.len() - 1)
     }
 
     fn call(
@@ -288,11 +179,72 @@ impl<'py> Writer<'py> {
             }
             _ => {}
         }
-        keywords.sort_by(|a, b| a.0.cmp(&b.0));
         let Some(known) = known(function).ok()? else {
             return self.stop(format!("it calls {}", name_of(function)));
         };
-        self.calls.push(Call { function: known, of, keywords });
+        self.known(known, of, keywords)
+    }
+
+    /// A call of a function that is recognised.
+    fn known(&mut self, function: Known, mut of: Vec<Ref>, mut keywords: Vec<(String, Ref)>) -> Option<Ref> {
+        match function {
+            Known::Apply => {
+                let [Ref::Constant(Constant::Function(function)), args, rest @ ..] = &mut of[..] else {
+                    return self.stop("it applies a function that is not recognised".into());
+                };
+                let (function, args) = (*function, items(std::mem::replace(args, Ref::List(vec![])))?);
+                match rest {
+                    [] => {}
+                    [Ref::Constant(Constant::Tuple(pairs))] => {
+                        for pair in std::mem::take(pairs) {
+                            let Constant::Tuple(pair) = pair else { return None };
+                            let Ok([Constant::Text(name), value]) = <[_; 2]>::try_from(pair) else {
+                                return None;
+                            };
+                            keywords.push((name, Ref::Constant(value)));
+                        }
+                    }
+                    _ => return self.stop("it takes keywords that are no literals".into()),
+                }
+                self.known(function, args, keywords)
+            }
+            Known::Container | Known::Cast => match &keywords[..] {
+                [(_, Ref::Constant(Constant::Function(Known::List)))] => Some(Ref::List(of)),
+                [(_, Ref::Constant(Constant::Function(Known::Tuple)))] => Some(Ref::Tuple(of)),
+                [(_, Ref::Constant(Constant::Function(Known::Dict)))] => {
+                    let pairs = of.chunks_exact(2).map(|pair| match pair {
+                        [Ref::Constant(k), Ref::Constant(v)] => {
+                            Some(Constant::Tuple(vec![k.clone(), v.clone()]))
+                        }
+                        _ => None,
+                    });
+                    pairs.collect::<Option<_>>().map(|pairs| Ref::Constant(Constant::Tuple(pairs)))
+                }
+                _ => self.stop("it makes a container of another kind".into()),
+            },
+            Known::ShuffleSplit => {
+                let [x, index] = <[Ref; 2]>::try_from(of).ok()?;
+                let index = items(index)?.into_iter().nth(1)?;
+                self.known(Known::Getitem, vec![x, index], keywords)
+            }
+            Known::ShuffleMerge => {
+                let [arrays, sorter, axis] = <[Ref; 3]>::try_from(of).ok()?;
+                let Ref::Input(sorter) = items(sorter)?.into_iter().nth(1)? else { return None };
+                // Where each goes says also from where each comes.
+                let literal = self.literals.get(sorter.checked_sub(self.inputs)?)?;
+                let Some(from) = inverse(literal) else {
+                    return self.stop("it orders by what is no permutation".into());
+                };
+                let from = self.array(from);
+                self.push(Known::ShuffleMerge, vec![arrays, from, axis], keywords)
+            }
+            _ => self.push(function, of, keywords),
+        }
+    }
+
+    fn push(&mut self, function: Known, of: Vec<Ref>, mut keywords: Vec<(String, Ref)>) -> Option<Ref> {
+        keywords.sort_by(|a, b| a.0.cmp(&b.0));
+        self.calls.push(Call { function, of, keywords });
         Some(Ref::Step(self.calls.len() - 1))
     }
 
@@ -337,10 +289,14 @@ impl<'py> Writer<'py> {
             let name = function.fully_qualified_name().ok()?.to_string_lossy().into_owned();
             return match name.as_str() {
                 "numpy.random._pcg64.PCG64" => Some(Constant::Pcg64),
+                "numpy.random.mtrand.RandomState" => Some(Constant::RandomState),
                 "float" => Some(Constant::DType(DType::Float64)),
                 "int" => Some(Constant::DType(DType::Int64)),
                 "bool" => Some(Constant::DType(DType::Bool)),
-                other => DType::parse(other.strip_prefix("numpy.")?).map(Constant::DType),
+                other => match known(object).ok()? {
+                    Some(function) => Some(Constant::Function(function)),
+                    None => DType::parse(other.strip_prefix("numpy.")?).map(Constant::DType),
+                },
             };
         }
         if let Some(dtype) = value::dtype(object) {
@@ -348,6 +304,9 @@ impl<'py> Writer<'py> {
         }
         if let Some(function) = known(object).ok()? {
             return Some(Constant::Function(function));
+        }
+        if let Some(dtype) = value::empty(object) {
+            return Some(Constant::Empty(dtype));
         }
         self.seed(object)
     }
@@ -374,6 +333,34 @@ impl<'py> Writer<'py> {
         self.numbers.push(i64::from(k));
         Some(Constant::Seed(words, self.numbers.len() as u32 - 1))
     }
+}
+
+/// What a list or a tuple holds.
+fn items(of: Ref) -> Option<Vec<Ref>> {
+    match of {
+        Ref::List(items) | Ref::Tuple(items) => Some(items),
+        Ref::Constant(Constant::Tuple(items)) => Some(items.into_iter().map(Ref::Constant).collect()),
+        _ => None,
+    }
+}
+
+/// The permutation that undoes another: `numpy.argsort` of it.
+fn inverse(permutation: &Chunk) -> Option<Chunk> {
+    if permutation.ndim() != 1 || !matches!(permutation.dtype().kind(), Kind::Signed | Kind::Unsigned) {
+        return None;
+    }
+    let mut inverse = vec![-1i64; permutation.len()];
+    let mut put = |from: usize, to: i64| -> Option<()> {
+        let place = inverse.get_mut(usize::try_from(to).ok()?).filter(|place| **place < 0)?;
+        *place = from as i64;
+        Some(())
+    };
+    with_dtype!(permutation.dtype(), T in [i8, i16, i32, i64, u8, u16, u32, u64] => {
+        for (from, &to) in permutation.view::<T>().iter().enumerate() {
+            put(from, to as i64)?;
+        }
+    }, else => return None);
+    Some(Chunk::from_slice(&[inverse.len()], &inverse))
 }
 
 /// A function's name, for people.
