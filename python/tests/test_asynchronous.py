@@ -165,7 +165,7 @@ async def test_coordination(client):
     assert not await lock.locked() and await Queue("given back").get(timeout=0) == 5
 
     queue = Queue("q", maxsize=1)
-    client.submit(lambda: [Queue("q").put(i) for i in range(5)])
+    putting = client.submit(lambda: [Queue("q").put(i) for i in range(5)])
     assert await queue.get(batch=5) == [0, 1, 2, 3, 4]
     with pytest.raises(TimeoutError):
         await queue.get(timeout=0.01)

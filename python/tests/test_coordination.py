@@ -120,9 +120,10 @@ def test_queues(client):
     assert queue.get(batch=True) == ["two"] and queue.get(batch=True) == []
     with pytest.raises(TimeoutError, match="nothing in the queue 'q'"):
         queue.get(timeout=0.01)
-    # More than fit, from a task that waits for room.
-    client.submit(lambda: [Queue("q").put(i) for i in range(10)])
+    # More than fit, from a task that waits for room. Without a reference to its future it might not be run.
+    putting = client.submit(lambda: [Queue("q").put(i) for i in range(10)])
     assert queue.get(batch=10) == list(range(10))
+    putting.result()
     queue.put("left")
     queue.close()
     assert Queue("q").qsize() == 0
