@@ -2,16 +2,18 @@
 
 use crate::interrupt::Running;
 use crate::native::Native;
+use crate::ship;
 use crate::spec::Spec;
 use crate::value::{self, Object};
-use dask_array::{Chunk, Context, Foreign, Value};
+use dask_array::{Chunk, Context, Foreign, Packed, Value};
 use dask_core::JobId;
 use dask_plan::plan::Python as Body;
 use dask_runtime::worker::{Call, Engine, Lane, Trouble};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A call as the blob of its task, in the process that made it.
 pub(crate) struct Live {
@@ -77,11 +79,12 @@ impl Lane for PythonLane {
     }
 
     fn prepare(&self, body: &Body) -> Result<Arc<dyn Call>, String> {
-        if body.call.is_empty() {
-            Ok(Arc::new(LiveCall { running: Arc::clone(&self.running) }))
+        let running = Arc::clone(&self.running);
+        Ok(if body.call.is_empty() {
+            Arc::new(LiveCall { running })
         } else {
-            Err("a pickled call".into())
-        }
+            Arc::new(SentCall { running, bytes: body.call.clone(), body: Mutex::default() })
+        })
     }
 }
 
@@ -118,31 +121,108 @@ impl Call for LiveCall {
         {
             return Ok(value);
         }
+        let task = PythonTask { spec, kept, reads: native.is_some(), job, context };
+        Python::attach(|py| task.run(py, &self.running, &inputs, |_| Ok(vec![])).map_err(|e| here(py, e)))
+    }
+}
+
+/// Runs the call of a body that came from another process.
+struct SentCall {
+    running: Arc<Running>,
+    bytes: Vec<u8>,
+    body: Mutex<Option<Arc<ship::Unpacked>>>,
+}
+
+impl SentCall {
+    fn body(&self, py: Python<'_>) -> PyResult<Arc<ship::Unpacked>> {
+        if let Some(body) = &*crate::wait::lock(&self.body) {
+            return Ok(Arc::clone(body));
+        }
+        // Not under the lock: making it may let other threads have the interpreter.
+        let body = ship::body(py, &self.bytes)?;
+        *crate::wait::lock(&self.body) = Some(Arc::clone(&body));
+        Ok(body)
+    }
+}
+
+impl Call for SentCall {
+    fn run(&self, job: JobId, mut inputs: Vec<Value>, context: &Context) -> Result<Value, Trouble> {
+        let blob = inputs.pop();
+        let Some(Value::Array(blob)) = &blob else {
+            return Err(Trouble::from("a task without its arguments".to_string()));
+        };
         Python::attach(|py| {
-            let call = self.running.enter(py, job);
-            // A job that is closed after this finds the call among those that it interrupts.
-            context.check().map_err(|e| Trouble::from(e.to_string()))?;
-            // What runs native only reads.
-            let edits = |i: usize| native.is_none() && kept.contains(&i);
-            let object = |(i, v)| if edits(i) { value::fresh(py, v) } else { value::object(py, v) };
-            let objects = inputs.iter().enumerate().map(object).collect::<PyResult<Vec<_>>>();
-            let result = objects.and_then(|objects| spec.run(py, objects));
-            drop(call);
-            crate::wait::rejoin(py);
-            match result {
-                Ok(object) => Ok(Object::value(&object)),
-                Err(error) => Err(trouble(py, error)),
-            }
+            let ran = self.body(py).and_then(|body| {
+                let differences = ship::differences(blob)?;
+                if let Some(native) = &body.native {
+                    let ship::Differences { numbers, literals, .. } = &differences;
+                    let native = py.detach(|| native.run(&inputs, literals, numbers, context));
+                    if let Some(value) = native {
+                        return Ok(value);
+                    }
+                }
+                let (spec, kept, reads) = (&body.spec, &body.kept, body.native.is_some());
+                let task = PythonTask { spec, kept, reads, job, context };
+                task.run(py, &self.running, &inputs, |py| differences.own(py, blob))
+            });
+            ran.map_err(|error| elsewhere(py, error))
         })
     }
 }
 
-/// An exception as a task's failure.
-pub(crate) fn trouble(py: Python<'_>, error: PyErr) -> Trouble {
-    let name = error.get_type(py).name().map_or_else(|_| "an exception".into(), |n| n.to_string());
-    let value = error.into_value(py).into_bound(py);
-    let text = value.str().map_or_else(|_| String::new(), |s| s.to_string());
-    let error_text = if text.is_empty() { name } else { format!("{name}: {text}") };
+/// A task that Python runs.
+struct PythonTask<'a> {
+    spec: &'a Spec,
+    kept: &'a [usize],
+    /// It only reads its inputs.
+    reads: bool,
+    job: JobId,
+    context: &'a Context,
+}
+
+impl PythonTask<'_> {
+    /// Makes its calls. `own` makes its own literals.
+    ///
+    /// # Errors
+    /// What they raise.
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        running: &Arc<Running>,
+        inputs: &[Value],
+        own: impl FnOnce(Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>>,
+    ) -> PyResult<Value> {
+        let call = running.enter(py, self.job);
+        // A job that is closed after this finds the call among those that it interrupts.
+        self.context.check().map_err(|e| PyRuntimeError::new_err(e.to_string()))?;
+        let edits = |i: usize| !self.reads && self.kept.contains(&i);
+        let object = |(i, v)| if edits(i) { value::fresh(py, v) } else { value::object(py, v) };
+        let objects = inputs.iter().enumerate().map(object).collect::<PyResult<Vec<_>>>();
+        let result = objects.and_then(|objects| self.spec.run(py, objects, &own(py)?));
+        drop(call);
+        crate::wait::rejoin(py);
+        result.map(|object| Object::value(&object))
+    }
+}
+
+/// An exception as the failure of a task of this process.
+fn here(py: Python<'_>, error: PyErr) -> Trouble {
     // The traceback is part of the value.
-    Trouble { error: error_text, cause: Some(Arc::new(Object::new(value.as_any()))) }
+    let (error, value) = said(py, error);
+    Trouble { error, cause: Some(Arc::new(Object::new(&value))) }
+}
+
+/// An exception as a failure for another process.
+fn elsewhere(py: Python<'_>, error: PyErr) -> Trouble {
+    let (error, value) = said(py, error);
+    let parts = value::pickled_exception(&value).ok();
+    Trouble { error, cause: parts.map(|parts| Arc::new(Packed::new(parts)) as Arc<dyn Foreign>) }
+}
+
+/// An exception's words, and it.
+fn said(py: Python<'_>, error: PyErr) -> (String, Bound<'_, PyAny>) {
+    let name = error.get_type(py).name().map_or_else(|_| "an exception".into(), |n| n.to_string());
+    let value = error.into_value(py).into_bound(py).into_any();
+    let text = value.str().map_or_else(|_| String::new(), |s| s.to_string());
+    (if text.is_empty() { name } else { format!("{name}: {text}") }, value)
 }

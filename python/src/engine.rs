@@ -1,5 +1,6 @@
-//! The engine in this process.
+//! The engine: in this process, or a cluster's.
 
+use crate::backend::{Backend, Job, ask, fetch};
 use crate::call::PythonLane;
 use crate::future::{Handle, Kept};
 use crate::graph::{self, Requested};
@@ -7,62 +8,58 @@ use crate::interrupt::Running;
 use crate::map::Row;
 use crate::value;
 use crate::wait::{lock, wait};
-use dask_array::Value;
-use dask_core::{JobId, TaskId};
+use dask_array::{Trouble, Value};
+use dask_core::JobId;
 use dask_plan::plan::{External, Part};
 use dask_runtime::embedded::{self, Embedded};
-use dask_runtime::scheduler::{Hub, JobEvent, Opened};
-use dask_runtime::worker::{Engine as Worker, Trouble};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use dask_runtime::net::message::{Answer, Question, WorkerState};
+use dask_runtime::net::{Address, Error};
+use dask_runtime::scheduler::{JobEvent, Subscriber};
+use dask_runtime::session::Session;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What an engine and the results that it keeps share.
 pub(crate) struct Inner {
-    embedded: Embedded,
+    pub(crate) backend: Backend,
     runtime: Option<tokio::runtime::Runtime>,
     running: Arc<Running>,
-    next: AtomicU64,
+    /// What jobs are called, before their numbers.
+    prefix: String,
+    next: AtomicU32,
     /// Results that nobody refers to any more: they are let go where no interpreter is held.
-    released: Mutex<HashMap<u32, Vec<u32>>>,
+    released: Mutex<HashMap<Arc<Job>, Vec<u32>>>,
     pid: u32,
 }
 
 impl Inner {
-    pub(crate) fn hub(&self) -> &Arc<Hub> {
-        &self.embedded.hub
-    }
-
-    pub(crate) fn engine(&self) -> &Arc<Worker> {
-        &self.embedded.engine
-    }
-
     /// Nobody refers to a result any more.
-    pub(crate) fn release(&self, job: u32, task: u32) {
-        lock(&self.released).entry(job).or_default().push(task);
+    pub(crate) fn release(&self, job: &Arc<Job>, task: u32) {
+        lock(&self.released).entry(Arc::clone(job)).or_default().push(task);
     }
 
     /// Lets go of what was released; whether there was anything. Not to be called while the interpreter is held.
     fn let_go(&self) -> bool {
         let released = std::mem::take(&mut *lock(&self.released));
-        if !released.is_empty() {
-            self.hub().with(|state| released.iter().for_each(|(job, tasks)| state.let_go(*job, tasks)));
-        }
-        !released.is_empty()
+        let any = !released.is_empty();
+        released.into_iter().for_each(|(job, tasks)| self.backend.let_go(&job, tasks));
+        any
     }
 
-    fn name(&self) -> String {
-        format!("graph-{}", self.next.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn open(&self, name: &str) -> Result<u32, String> {
-        self.hub().with(|state| state.open(name, None, 0, false)).map(|opened| match opened {
-            Opened::New(job) | Opened::Known(job) => job,
-        })
+    fn submit(
+        &self,
+        parts: Vec<Part>,
+        live: Vec<Value>,
+        subscriber: impl FnOnce(&Arc<Job>) -> Subscriber,
+    ) -> Result<Arc<Job>, String> {
+        self.let_go();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.backend.submit(number, format!("{}-{number}", self.prefix), parts, live, subscriber)
     }
 }
 
@@ -77,7 +74,7 @@ impl Drop for Inner {
 /// Keys, and the handle or the future of each.
 type Started<'py> = (Vec<Bound<'py, PyString>>, Vec<Bound<'py, PyAny>>);
 
-/// Scheduler and compute threads in this process.
+/// Scheduler and compute threads in this process, or a connection to a cluster.
 #[pyclass(frozen, module = "dask_runtime._engine")]
 pub(crate) struct Engine {
     inner: Arc<Inner>,
@@ -102,12 +99,7 @@ impl Engine {
             return Err(PyValueError::new_err("threads must be at least 1, got 0"));
         }
         let failed = |e: String| PyRuntimeError::new_err(format!("the engine does not start: {e}"));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("dask-runtime")
-            .enable_all()
-            .build()
-            .map_err(|e| failed(e.to_string()))?;
+        let runtime = runtime().map_err(&failed)?;
         let lane = PythonLane::default();
         let running = Arc::clone(&lane.running);
         let options = embedded::Options {
@@ -122,29 +114,40 @@ impl Engine {
             let _context = runtime.enter();
             Embedded::start(options).map_err(failed)?
         };
-        let inner = Arc::new(Inner {
-            embedded,
-            runtime: Some(runtime),
-            running,
-            next: AtomicU64::new(0),
-            released: Mutex::default(),
-            pid: std::process::id(),
-        });
-        let weak = Arc::downgrade(&inner);
-        if let Some(runtime) = &inner.runtime {
-            runtime.spawn(async move {
-                let mut every = tokio::time::interval(SWEEP);
-                loop {
-                    every.tick().await;
-                    let Some(inner) = weak.upgrade() else { return };
-                    if inner.let_go() {
-                        // Objects that were dropped without the interpreter are freed when some thread comes back to it.
-                        tokio::task::spawn_blocking(|| Python::attach(|_| ()));
-                    }
+        Ok(Engine::over(Backend::Here(embedded), runtime, running, "graph".into()))
+    }
+
+    /// Connects to a scheduler, for which it tries so many seconds. `name` is what this client's jobs are called.
+    #[staticmethod]
+    fn connect(py: Python<'_>, address: &str, timeout: f64, name: String) -> PyResult<Engine> {
+        let address: Address = address.parse().map_err(PyValueError::new_err)?;
+        let runtime = runtime().map_err(PyRuntimeError::new_err)?;
+        let patience = Duration::try_from_secs_f64(timeout.max(0.0)).unwrap_or(Duration::MAX / 4);
+        let until = Instant::now() + patience;
+        let session = loop {
+            let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+            let attempt = async { tokio::time::timeout(left, Session::connect(&address)).await };
+            let error = match py.detach(|| runtime.block_on(attempt)) {
+                Ok(Ok(session)) => break session,
+                Ok(Err(error @ (Error::Protocol(_) | Error::Refused(_)))) => {
+                    return Err(PyOSError::new_err(format!(
+                        "what listens at {address} is no scheduler of dask-runtime: {error}; start one by \
+                         `python -m dask_runtime scheduler`, or use dask.distributed's Client for Dask's own"
+                    )));
                 }
-            });
-        }
-        Ok(Engine { inner })
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {timeout} s"),
+            };
+            py.check_signals()?;
+            if Instant::now() >= until {
+                return Err(PyOSError::new_err(format!(
+                    "no scheduler can be reached at {address}: {error}; check the address, and that `python -m \
+                     dask_runtime scheduler` runs there"
+                )));
+            }
+            py.detach(|| std::thread::sleep(Duration::from_millis(50)));
+        };
+        Ok(Engine::over(Backend::There(session), runtime, Arc::default(), name))
     }
 
     /// Computes `keys` of a graph of `dask._task_spec` nodes; returns their values in that order. `known` are handles of
@@ -157,36 +160,23 @@ impl Engine {
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.check_process()?;
-        let built = graph::build(dsk, &keys, false, &|key| find(known, key))?;
+        let inner = &self.inner;
+        let built = graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key))?;
         let results = built.results;
         let outcome: Arc<(Mutex<Outcome>, Condvar)> = Arc::default();
-        let mut job = None;
-        if !built.part.outputs.is_empty() {
-            let (part, live, inner) = (built.part, built.live, &self.inner);
-            let told = Arc::clone(&outcome);
-            let started = py.detach(|| -> Result<u32, String> {
-                inner.let_go();
-                let job = inner.open(&inner.name())?;
-                inner.hub().with(|state| {
-                    state.subscribe(job, Box::new(move |event| hear(&told, event)));
-                    state.add_live(job, part, live);
-                });
-                Ok(job)
-            });
-            job = Some(started.map_err(PyRuntimeError::new_err)?);
-        }
-        let end = match job {
-            None => Ok(()),
-            Some(job) => {
-                let end = wait(py, &outcome.0, &outcome.1, None, |o| o.end.take());
-                py.detach(|| self.inner.hub().with(|state| state.forget(job)));
-                if end.is_err() {
-                    // Nothing of the job starts any more; what runs ends as soon as it can.
-                    self.inner.running.interrupt(py, JobId(job));
-                }
-                end?.unwrap_or(Ok(()))
+        let mut end = Ok(());
+        if built.parts.iter().any(|part| !part.outputs.is_empty()) {
+            let (parts, live, told) = (built.parts, built.live, Arc::clone(&outcome));
+            let hear: Subscriber = Box::new(move |event| hear(&told, event));
+            let job = py.detach(|| inner.submit(parts, live, |_| hear)).map_err(PyRuntimeError::new_err)?;
+            let waited = wait(py, &outcome.0, &outcome.1, None, |o| o.end.take());
+            py.detach(|| inner.backend.forget(&job));
+            if waited.is_err() {
+                // Nothing of the job starts any more; what runs ends as soon as it can.
+                inner.running.interrupt(py, JobId(job.number));
             }
-        };
+            end = waited?.unwrap_or(Ok(()));
+        }
         if let Err(trouble) = end {
             return Err(value::error(py, &trouble));
         }
@@ -194,9 +184,10 @@ impl Engine {
         results
             .iter()
             .map(|requested| match requested {
-                Requested::Task(task) => match values.get(task) {
-                    Some(value) => value::own(py, value),
-                    None => Err(PyRuntimeError::new_err("the engine brought no result")),
+                Requested::Task(task) => match (values.get(task), &inner.backend) {
+                    (Some(value), Backend::Here(_)) => value::own(py, value),
+                    (Some(value), Backend::There(_)) => value::object(py, value),
+                    (None, _) => Err(PyRuntimeError::new_err("the engine brought no result")),
                 },
                 Requested::Data(object) => Ok(object.bind(py).clone()),
                 Requested::External(external) => self.external(py, external),
@@ -213,8 +204,9 @@ impl Engine {
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Handle>> {
         self.check_process()?;
-        let built = graph::build(dsk, &keys, true, &|key| find(known, key))?;
-        let kept = self.keep(py, built.part, built.live)?;
+        let form = self.inner.backend.form();
+        let built = graph::build(dsk, &keys, true, form, &|key| find(known, key))?;
+        let kept = self.keep(py, built.parts, built.live)?;
         let task = |requested: &Requested| match requested {
             Requested::Task(task) => Ok(Handle::new(&kept, *task)),
             _ => Err(PyRuntimeError::new_err("a kept result that is no task")),
@@ -234,10 +226,12 @@ impl Engine {
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Started<'py>>> {
         self.check_process()?;
-        let Some(mapped) = crate::map::tasks(&function, &columns, name, token, known)? else {
+        let Some(mapped) =
+            crate::map::tasks(&function, &columns, name, token, self.inner.backend.form(), known)?
+        else {
             return Ok(None);
         };
-        let kept = self.keep(py, mapped.part, mapped.live)?;
+        let kept = self.keep(py, mapped.parts, mapped.live)?;
         let found = mapped.rows.into_iter().map(|row| match row {
             Row::Task(task) => Ok(Bound::new(py, Handle::new(&kept, task))?.into_any()),
             Row::Known(future) => Ok(future),
@@ -255,44 +249,96 @@ impl Engine {
         graph::explain(dsk, &keys, &|key| find(known, key))
     }
 
-    /// Tasks that run at a time.
+    /// The workers of a cluster: name, address, threads, memory limit, bytes of its process, bytes kept, tasks run, resources,
+    /// versions. Of an engine in this process, its threads alone.
+    fn workers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let workers = match &self.inner.backend {
+            Backend::Here(embedded) => {
+                let nthreads = embedded.engine.settings().threads as u32;
+                vec![WorkerState { nthreads, ..WorkerState::default() }]
+            }
+            Backend::There(session) => match ask(py, session, Question::Workers)? {
+                Answer::Workers(workers) => workers,
+                Answer::Holders(_) => vec![],
+            },
+        };
+        workers.into_iter().map(|worker| described(py, worker)).collect()
+    }
+
+    /// The addresses of the workers that hold each of these results.
+    fn holders(&self, py: Python<'_>, handles: Vec<PyRef<'_, Handle>>) -> PyResult<Vec<Vec<String>>> {
+        let Backend::There(session) = &self.inner.backend else { return Ok(vec![]) };
+        let results = handles.iter().map(|h| h.external()).map(|e| (e.job, e.task)).collect();
+        match ask(py, session, Question::Holders(results))? {
+            Answer::Holders(holders) => Ok(holders),
+            Answer::Workers(_) => Ok(vec![]),
+        }
+    }
+
+    /// Why the connection to the cluster ended, if it did.
     #[getter]
-    fn threads(&self) -> usize {
-        self.inner.engine().settings().threads
+    fn lost(&self) -> Option<String> {
+        match &self.inner.backend {
+            Backend::Here(_) => None,
+            Backend::There(session) => session.lost(),
+        }
     }
 }
 
 impl Engine {
-    /// Starts a job whose results are kept.
-    fn keep(&self, py: Python<'_>, part: Part, live: Vec<Value>) -> PyResult<Arc<Kept>> {
-        let inner = &self.inner;
-        py.detach(|| -> Result<Arc<Kept>, String> {
-            inner.let_go();
-            let name = inner.name();
-            let job = inner.open(&name)?;
-            let kept = Kept::new(inner, job, name);
-            let told = Arc::downgrade(&kept);
-            inner.hub().with(|state| {
-                let hear = move |event: &JobEvent| told.upgrade().map(|kept| kept.hear(event)).is_some();
-                state.subscribe(job, Box::new(hear));
-                state.add_live(job, part, live);
+    fn over(
+        backend: Backend,
+        runtime: tokio::runtime::Runtime,
+        running: Arc<Running>,
+        prefix: String,
+    ) -> Engine {
+        let inner = Arc::new(Inner {
+            backend,
+            runtime: Some(runtime),
+            running,
+            prefix,
+            next: AtomicU32::new(0),
+            released: Mutex::default(),
+            pid: std::process::id(),
+        });
+        let weak = Arc::downgrade(&inner);
+        if let Some(runtime) = &inner.runtime {
+            runtime.spawn(async move {
+                let mut every = tokio::time::interval(SWEEP);
+                loop {
+                    every.tick().await;
+                    let Some(inner) = weak.upgrade() else { return };
+                    if inner.let_go() {
+                        // Objects that were dropped without the interpreter are freed when some thread comes back to it.
+                        tokio::task::spawn_blocking(|| Python::attach(|_| ()));
+                    }
+                }
             });
-            Ok(kept)
+        }
+        Engine { inner }
+    }
+
+    /// Starts a job whose results are kept.
+    fn keep(&self, py: Python<'_>, parts: Vec<Part>, live: Vec<Value>) -> PyResult<Arc<Kept>> {
+        let inner = &self.inner;
+        let mut kept = None;
+        py.detach(|| {
+            inner.submit(parts, live, |job| {
+                let keeper = Kept::new(inner, job);
+                let told = Arc::downgrade(&keeper);
+                kept = Some(keeper);
+                Box::new(move |event: &JobEvent| told.upgrade().map(|kept| kept.hear(event)).is_some())
+            })
         })
-        .map_err(PyRuntimeError::new_err)
+        .map_err(PyRuntimeError::new_err)?;
+        kept.ok_or_else(|| PyRuntimeError::new_err("the job was not started"))
     }
 
     fn external<'py>(&self, py: Python<'py>, external: &External) -> PyResult<Bound<'py, PyAny>> {
-        let inner = &self.inner;
-        let value = py.detach(|| {
-            let job = inner.hub().with(|state| state.job_number(&external.job))?;
-            inner.engine().get(TaskId { job: JobId(job), local: external.task })
-        });
-        match value {
-            Some(value) => match Trouble::of(&value) {
-                Some(trouble) => Err(value::error(py, trouble)),
-                None => value::fresh(py, &value),
-            },
+        let values = fetch(py, &self.inner.backend, std::slice::from_ref(external))?;
+        match values.into_iter().next() {
+            Some(Ok(value)) => value::fresh(py, &value),
+            Some(Err(trouble)) => Err(value::error(py, &trouble)),
             None => Err(PyRuntimeError::new_err("a result that was kept is gone")),
         }
     }
@@ -306,6 +352,31 @@ impl Engine {
              child process, or start children by multiprocessing's \"spawn\" or \"forkserver\"",
         ))
     }
+}
+
+/// A runtime for timers and connections.
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("dask-runtime")
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())
+}
+
+/// A worker as a dict.
+fn described(py: Python<'_>, worker: WorkerState) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("name", worker.name)?;
+    dict.set_item("address", worker.address)?;
+    dict.set_item("nthreads", worker.nthreads)?;
+    dict.set_item("memory_limit", worker.memory_limit)?;
+    dict.set_item("memory", worker.memory)?;
+    dict.set_item("managed", worker.managed)?;
+    dict.set_item("ran", worker.ran)?;
+    dict.set_item("resources", worker.resources)?;
+    dict.set_item("versions", worker.versions)?;
+    Ok(dict)
 }
 
 /// The kept result of a key.

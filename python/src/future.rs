@@ -1,10 +1,10 @@
 //! Results that stay with the engine, and waiting for them.
 
+use crate::backend::{Backend, Job, fetch};
 use crate::engine::Inner;
 use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::Value;
-use dask_core::{JobId, TaskId};
 use dask_plan::plan::External;
 use dask_runtime::scheduler::JobEvent;
 use dask_runtime::worker::Trouble;
@@ -17,8 +17,7 @@ use std::time::Duration;
 /// A job whose results are kept.
 pub(crate) struct Kept {
     inner: Arc<Inner>,
-    number: u32,
-    name: String,
+    job: Arc<Job>,
     state: Mutex<State>,
 }
 
@@ -66,17 +65,20 @@ impl Watched {
 }
 
 impl Kept {
-    pub(crate) fn new(inner: &Arc<Inner>, number: u32, name: String) -> Arc<Kept> {
-        Arc::new(Kept { inner: Arc::clone(inner), number, name, state: Mutex::default() })
+    pub(crate) fn new(inner: &Arc<Inner>, job: &Arc<Job>) -> Arc<Kept> {
+        Arc::new(Kept { inner: Arc::clone(inner), job: Arc::clone(job), state: Mutex::default() })
     }
 
     /// Takes in what the scheduler tells; never waits for the interpreter.
     pub(crate) fn hear(&self, event: &JobEvent) {
         let mut state = lock(&self.state);
         match event {
-            JobEvent::Kept { task, failed, .. } => {
-                state.done.insert(*task, if *failed { Status::Error } else { Status::Finished });
-                let watches = state.watches.remove(task).unwrap_or_default();
+            JobEvent::Kept(kept) => {
+                let mut watches = vec![];
+                for kept in kept {
+                    state.done.insert(kept.task, if kept.failed { Status::Error } else { Status::Finished });
+                    watches.extend(state.watches.remove(&kept.task).unwrap_or_default());
+                }
                 drop(state);
                 watches.into_iter().for_each(|(watched, number)| watched.add(number));
             }
@@ -128,7 +130,7 @@ impl Handle {
     }
 
     pub(crate) fn external(&self) -> External {
-        External { job: self.kept.name.clone(), task: self.task }
+        External { job: self.kept.job.name.clone(), task: self.task }
     }
 }
 
@@ -140,7 +142,7 @@ impl Drop for Handle {
         if *left == 0 {
             state.handles.remove(&self.task);
             drop(state);
-            self.kept.inner.release(self.kept.number, self.task);
+            self.kept.inner.release(&self.kept.job, self.task);
         }
     }
 }
@@ -156,7 +158,7 @@ impl Handle {
     /// The value, which must be there: a copy where the engine's own could be changed by its receiver.
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.fetch(py)? {
-            Ok(value) => value::fresh(py, &value),
+            Ok(value) => received(py, &self.kept.inner.backend, &value),
             Err(trouble) => Err(value::error(py, &trouble)),
         }
     }
@@ -177,34 +179,40 @@ impl Handle {
         let watches = state.watches.remove(&self.task).unwrap_or_default();
         drop(state);
         watches.into_iter().for_each(|(watched, number)| watched.add(number));
-        let (inner, number) = (&self.kept.inner, self.kept.number);
+        let (inner, job) = (&self.kept.inner, &self.kept.job);
         if all {
-            py.detach(|| inner.hub().with(|state| state.end(number, false, "it was cancelled".into())));
+            py.detach(|| inner.backend.cancel(job));
         } else {
-            inner.release(number, self.task);
+            inner.release(job, self.task);
         }
     }
 }
 
 impl Handle {
-    fn fetch(&self, py: Python<'_>) -> PyResult<Result<Value, Trouble>> {
+    /// Why there is no value to fetch.
+    fn trouble(&self) -> Option<Trouble> {
         let state = lock(&self.kept.state);
         if state.cancelled.contains(&self.task) {
-            return Ok(Err(Trouble::from("it was cancelled".to_string())));
+            return Some(Trouble::from("it was cancelled".to_string()));
         }
-        if let Some(trouble) = state.failed.clone() {
+        state.failed.clone()
+    }
+
+    fn fetch(&self, py: Python<'_>) -> PyResult<Result<Value, Trouble>> {
+        if let Some(trouble) = self.trouble() {
             return Ok(Err(trouble));
         }
-        drop(state);
-        let id = TaskId { job: JobId(self.kept.number), local: self.task };
-        let value = py.detach(|| self.kept.inner.engine().get(id));
-        match value {
-            Some(value) => Ok(match Trouble::of(&value) {
-                Some(trouble) => Err(trouble.clone()),
-                None => Ok(value),
-            }),
-            None => Err(PyRuntimeError::new_err("the result is not there (yet)")),
-        }
+        let mut values = fetch(py, &self.kept.inner.backend, &[self.external()])?;
+        values.pop().ok_or_else(|| PyRuntimeError::new_err("the result is not there (yet)"))
+    }
+}
+
+/// The object of a kept value that a client gets: its own, whatever it does with it.
+fn received<'py>(py: Python<'py>, backend: &Backend, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    match backend {
+        Backend::Here(_) => value::fresh(py, value),
+        // It came for this client alone.
+        Backend::There(_) => value::object(py, value),
     }
 }
 
@@ -260,5 +268,20 @@ pub(crate) fn gather<'py>(
         handle.kept.watch(handle.task, &watched, number);
     }
     wait(py, &watched.done, &watched.bell, None, |seen| (seen.fresh.len() >= count).then_some(()))?;
-    handles.iter().map(|handle| handle.value(py)).collect()
+    let mut values = Vec::with_capacity(count);
+    // One question for all that one backend holds.
+    for same in handles.chunk_by(|a, b| Arc::ptr_eq(&a.kept.inner, &b.kept.inner)) {
+        let backend = &same[0].kept.inner.backend;
+        if let Some(trouble) = same.iter().find_map(|handle| handle.trouble()) {
+            return Err(value::error(py, &trouble));
+        }
+        let results: Vec<External> = same.iter().map(|handle| handle.external()).collect();
+        for value in fetch(py, backend, &results)? {
+            values.push(match value {
+                Ok(value) => received(py, backend, &value)?,
+                Err(trouble) => return Err(value::error(py, &trouble)),
+            });
+        }
+    }
+    Ok(values)
 }

@@ -1,8 +1,10 @@
 //! Dask's graphs as plans: one visit in Rust of the dict that Dask hands over.
 
 use crate::call::{Live, LiveNative};
+use crate::literal::is_plain;
 use crate::native::Native;
 use crate::recipe::{self, Recipe};
+use crate::ship::Shipping;
 use crate::spec::{self, Argument, Node, Spec};
 use dask_array::Value;
 use dask_plan::columns::u32s;
@@ -10,7 +12,7 @@ use dask_plan::order::{Graph, order};
 use dask_plan::plan::{
     Block, Body, EXTERNAL, External, Output, Part, Python as Call, Sink, TaskKind, Template, VERSION,
 };
-use dask_plan::{DType, plan};
+use dask_plan::DType;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -29,9 +31,16 @@ enum Entry<'py> {
     Numbered(u32),
 }
 
-/// A plan whose calls live in this process.
+/// Whether calls stay in this process as they are, or are written for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Live,
+    Sent,
+}
+
+/// A plan, and its calls where they live in this process.
 pub(crate) struct Built {
-    pub(crate) part: Part,
+    pub(crate) parts: Vec<Part>,
     pub(crate) live: Vec<Value>,
     /// What each requested key is.
     pub(crate) results: Vec<Requested>,
@@ -56,6 +65,7 @@ struct Builder<'a, 'py> {
     /// Key → task number.
     numbers: Bound<'py, PyDict>,
     known: &'a Known<'a>,
+    form: Form,
     specs: Vec<Option<Spec>>,
     keys: Vec<Bound<'py, PyAny>>,
     starts: Vec<u32>,
@@ -73,9 +83,10 @@ pub(crate) fn build<'py>(
     dsk: &Bound<'py, PyDict>,
     keys: &[Bound<'py, PyAny>],
     keep: bool,
+    form: Form,
     known: &Known<'_>,
 ) -> PyResult<Built> {
-    let mut builder = Builder::new(dsk, known);
+    let mut builder = Builder::new(dsk, form, known);
     let mut roots = vec![];
     let mut requested = vec![];
     for key in keys {
@@ -100,7 +111,7 @@ pub(crate) fn explain<'py>(
     keys: &[Bound<'py, PyAny>],
     known: &Known<'_>,
 ) -> PyResult<Vec<(String, Option<String>, usize)>> {
-    let mut builder = Builder::new(dsk, known);
+    let mut builder = Builder::new(dsk, Form::Live, known);
     for key in keys {
         builder.find(key)?;
     }
@@ -118,11 +129,12 @@ pub(crate) fn explain<'py>(
 }
 
 impl<'a, 'py> Builder<'a, 'py> {
-    fn new(dsk: &'a Bound<'py, PyDict>, known: &'a Known<'a>) -> Builder<'a, 'py> {
+    fn new(dsk: &'a Bound<'py, PyDict>, form: Form, known: &'a Known<'a>) -> Builder<'a, 'py> {
         Builder {
             dsk,
             numbers: PyDict::new(dsk.py()),
             known,
+            form,
             specs: vec![],
             keys: vec![],
             starts: vec![0],
@@ -240,6 +252,13 @@ impl<'py> Builder<'_, 'py> {
             spec::compile(task, &mut |key| {
                 let number = match this.resolve(key)? {
                     Requested::Task(number) => number,
+                    // What is large goes to a worker once, not with each task that takes it.
+                    Requested::Data(value) if this.form == Form::Sent && !is_plain(value.bind(key.py())) => {
+                        let number =
+                            this.push(key, Spec::identity(Argument::Literal(value.clone_ref(key.py()))), []);
+                        this.numbers.set_item(key, number)?;
+                        number
+                    }
                     Requested::Data(value) => return Ok(Argument::Literal(value.clone_ref(key.py()))),
                     Requested::External(external) => this.external(external),
                 };
@@ -264,63 +283,11 @@ impl<'py> Builder<'_, 'py> {
         EXTERNAL | number
     }
 
-    fn finish(mut self, requested: Vec<Requested>, roots: Vec<u32>, keep: bool) -> PyResult<Built> {
+    fn finish(self, requested: Vec<Requested>, roots: Vec<u32>, keep: bool) -> PyResult<Built> {
         let (starts, within) = self.internal();
         let sorted = order(Graph { starts: &starts, inputs: &within }, |_| 0, roots.iter().copied());
         let mut place = vec![u32::MAX; self.specs.len()];
         sorted.iter().enumerate().for_each(|(at, t)| place[*t as usize] = at as u32);
-        let py = self.dsk.py();
-        let mut recipes: HashMap<Recipe, Arc<Native>> = HashMap::new();
-        let mut names = Names::default();
-        let mut templates: Vec<Template> = vec![];
-        let mut kinds: Vec<TaskKind> = vec![];
-        let mut kind_of: HashMap<(u32, u32, u32), u32> = HashMap::new();
-        let mut block = Block { count: sorted.len() as u32, ..Block::default() };
-        let (mut kind, mut index, mut inputs, mut blobs) = (vec![], vec![], vec![], vec![]);
-        let mut live = Vec::with_capacity(sorted.len());
-        let mut template_of: HashMap<(u32, u32), u32> = HashMap::new();
-        for (at, &t) in sorted.iter().enumerate() {
-            let t = t as usize;
-            let mine = &self.inputs[self.starts[t] as usize..self.starts[t + 1] as usize];
-            let (name, ndim) = names.key(&self.keys[t], &mut index)?;
-            let count = mine.len() as u32;
-            let prefix = names.prefix(name);
-            let template = *template_of.entry((prefix, count)).or_insert_with(|| {
-                templates.push(Template {
-                    name: names.prefixes[prefix as usize].clone(),
-                    body: Body::Python(Call { inputs: count + 1, call: vec![], tolerant: keep }),
-                    nbytes: 0,
-                    scratch: 0,
-                });
-                templates.len() as u32 - 1
-            });
-            let number = *kind_of.entry((template, name, ndim)).or_insert_with(|| {
-                kinds.push(TaskKind { template, name, ndim });
-                kinds.len() as u32 - 1
-            });
-            kind.push(number);
-            inputs.extend(mine.iter().map(|&i| if i & EXTERNAL == 0 { place[i as usize] } else { i }));
-            blobs.push(at as u32);
-            if let Some(spec) = self.specs[t].take() {
-                let native = recipe::lower(py, &spec, mine.len()).ok().map(|lowered| {
-                    let recipe::Lowered { recipe, literals, numbers } = lowered;
-                    let native =
-                        recipes.entry(recipe).or_insert_with_key(|r| Arc::new(Native::new(r.clone())));
-                    LiveNative { native: Arc::clone(native), literals, numbers }
-                });
-                let kept = (0..mine.len()).filter(|&i| mine[i] & EXTERNAL != 0).collect();
-                live.push(Value::Foreign(Arc::new(Live { spec, kept, native })));
-            }
-        }
-        if let [one] = kinds[..] {
-            (block.template, block.name, block.ndim) = (one.template, one.name, one.ndim);
-        } else {
-            block.kinds = kinds;
-            block.kind = u32s(kind);
-        }
-        block.index = u32s(index);
-        block.inputs = u32s(inputs);
-        block.blobs = u32s(blobs);
         let results: Vec<Requested> = requested
             .into_iter()
             .map(|r| match r {
@@ -328,28 +295,12 @@ impl<'py> Builder<'_, 'py> {
                 other => other,
             })
             .collect();
-        let mut tasks: Vec<u32> =
+        let mut wanted: Vec<u32> =
             results.iter().filter_map(|r| if let Requested::Task(t) = r { Some(*t) } else { None }).collect();
-        tasks.sort_unstable();
-        tasks.dedup();
-        let output = Output {
-            name: "result".into(),
-            to: if keep { Sink::Keep } else { Sink::Json { path: None } },
-            dtype: DType::UInt8,
-            chunks: vec![],
-            tasks: u32s(tasks.iter().copied()),
-        };
-        let part = Part {
-            version: VERSION,
-            names: names.names,
-            templates,
-            external: self.external,
-            blocks: if sorted.is_empty() { vec![] } else { vec![block] },
-            outputs: if tasks.is_empty() { vec![] } else { vec![output] },
-            last: true,
-            ..plan::Part::default()
-        };
-        Ok(Built { part, live, results })
+        wanted.sort_unstable();
+        wanted.dedup();
+        let (parts, live) = Emitter::new(self.dsk.py(), keep).emit(self, &sorted, &place, &wanted)?;
+        Ok(Built { parts, live, results })
     }
 
     /// The inputs that are tasks of this graph.
@@ -363,6 +314,171 @@ impl<'py> Builder<'_, 'py> {
             starts.push(inputs.len() as u32);
         }
         (starts, inputs)
+    }
+}
+
+/// Tasks of one part at most, of plans for other processes: they start before all are sent.
+const PART: usize = 10_000;
+
+/// Writes tasks in their order as parts of a plan.
+struct Emitter<'py> {
+    py: Python<'py>,
+    keep: bool,
+    names: Names,
+    /// Names that earlier parts had.
+    named: usize,
+    recipes: HashMap<Recipe, Arc<Native>>,
+    /// Templates by prefix, inputs and body.
+    templates: HashMap<(u32, u32, u32), u32>,
+    live: Vec<Value>,
+}
+
+impl<'py> Emitter<'py> {
+    fn new(py: Python<'py>, keep: bool) -> Emitter<'py> {
+        let (names, recipes, templates, live) = Default::default();
+        Emitter { py, keep, names, named: 0, recipes, templates, live }
+    }
+
+    fn emit(
+        mut self,
+        builder: Builder<'_, 'py>,
+        sorted: &[u32],
+        place: &[u32],
+        wanted: &[u32],
+    ) -> PyResult<(Vec<Part>, Vec<Value>)> {
+        let Builder { form, mut specs, keys, starts, inputs, mut external, .. } = builder;
+        let mut shipping = match form {
+            Form::Live => None,
+            Form::Sent => Some(Shipping::new(sorted.iter().filter_map(|t| specs[*t as usize].as_ref()))),
+        };
+        let size = if shipping.is_some() { PART } else { sorted.len().max(1) };
+        let mut parts = vec![];
+        let mut rest = wanted;
+        for (number, tasks) in sorted.chunks(size).enumerate() {
+            let mut columns = Columns::default();
+            let mut part =
+                Part { version: VERSION, external: std::mem::take(&mut external), ..Part::default() };
+            for (at, &t) in tasks.iter().enumerate() {
+                let t = t as usize;
+                let mine = &inputs[starts[t] as usize..starts[t + 1] as usize];
+                let kept: Vec<usize> = (0..mine.len()).filter(|&i| mine[i] & EXTERNAL != 0).collect();
+                let (name, ndim) = self.names.key(&keys[t], &mut columns.index)?;
+                let body = match (&mut shipping, &specs[t]) {
+                    (Some(shipping), Some(spec)) => {
+                        let lowered = recipe::lower(self.py, spec, mine.len()).ok();
+                        let (body, blob) = shipping.write(self.py, spec, &kept, lowered)?;
+                        part.blobs.push(blob.into());
+                        body
+                    }
+                    _ => 0,
+                };
+                // The specs of calls that are written stay until all are.
+                if shipping.is_none()
+                    && let Some(spec) = specs[t].take()
+                {
+                    self.live(spec, mine.len(), kept);
+                }
+                let call = || shipping.as_ref().map_or(vec![], |shipping| shipping.body(body).to_vec());
+                let template = self.template(&mut part.templates, name, mine.len() as u32, body, call);
+                columns.kind(TaskKind { template, name, ndim });
+                columns
+                    .inputs
+                    .extend(mine.iter().map(|&i| if i & EXTERNAL == 0 { place[i as usize] } else { i }));
+                columns.blobs.push((number * size + at) as u32);
+            }
+            part.blocks.push(columns.block(tasks.len()));
+            part.names = self.names.names[self.named..].to_vec();
+            self.named = self.names.names.len();
+            let (here, later) =
+                rest.split_at(rest.partition_point(|t| (*t as usize) < number * size + tasks.len()));
+            rest = later;
+            if !here.is_empty() {
+                part.outputs.push(self.output(here));
+            }
+            parts.push(part);
+        }
+        if let Some(last) = parts.last_mut() {
+            last.last = true;
+        }
+        Ok((parts, self.live))
+    }
+
+    /// Keeps a call for this process.
+    fn live(&mut self, spec: Spec, inputs: usize, kept: Vec<usize>) {
+        let native = recipe::lower(self.py, &spec, inputs).ok().map(|lowered| {
+            let recipe::Lowered { recipe, literals, numbers } = lowered;
+            let native = self.recipes.entry(recipe).or_insert_with_key(|r| Arc::new(Native::new(r.clone())));
+            LiveNative { native: Arc::clone(native), literals, numbers }
+        });
+        self.live.push(Value::Foreign(Arc::new(Live { spec, kept, native })));
+    }
+
+    fn template(
+        &mut self,
+        templates: &mut Vec<Template>,
+        name: u32,
+        inputs: u32,
+        body: u32,
+        call: impl FnOnce() -> Vec<u8>,
+    ) -> u32 {
+        let prefix = self.names.prefix(name);
+        let next = self.templates.len() as u32;
+        let number = *self.templates.entry((prefix, inputs, body)).or_insert(next);
+        if number == next {
+            templates.push(Template {
+                name: self.names.prefixes[prefix as usize].clone(),
+                body: Body::Python(Call { inputs: inputs + 1, call: call(), tolerant: self.keep }),
+                nbytes: 0,
+                scratch: 0,
+            });
+        }
+        number
+    }
+
+    fn output(&self, tasks: &[u32]) -> Output {
+        Output {
+            name: "result".into(),
+            to: if self.keep { Sink::Keep } else { Sink::Json { path: None } },
+            dtype: DType::UInt8,
+            chunks: vec![],
+            tasks: u32s(tasks.iter().copied()),
+        }
+    }
+}
+
+/// The columns of a block in the making.
+#[derive(Default)]
+struct Columns {
+    kinds: Vec<TaskKind>,
+    kind_of: HashMap<TaskKind, u32>,
+    kind: Vec<u32>,
+    index: Vec<u32>,
+    inputs: Vec<u32>,
+    blobs: Vec<u32>,
+}
+
+impl Columns {
+    fn kind(&mut self, kind: TaskKind) {
+        let next = self.kinds.len() as u32;
+        let number = *self.kind_of.entry(kind).or_insert(next);
+        if number == next {
+            self.kinds.push(kind);
+        }
+        self.kind.push(number);
+    }
+
+    fn block(self, count: usize) -> Block {
+        let mut block = Block { count: count as u32, ..Block::default() };
+        if let [one] = self.kinds[..] {
+            (block.template, block.name, block.ndim) = (one.template, one.name, one.ndim);
+        } else {
+            block.kinds = self.kinds;
+            block.kind = u32s(self.kind);
+        }
+        block.index = u32s(self.index);
+        block.inputs = u32s(self.inputs);
+        block.blobs = u32s(self.blobs);
+        block
     }
 }
 

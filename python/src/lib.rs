@@ -3,17 +3,21 @@
 //! **Lock order:** the engine's locks are never waited for while this thread holds the interpreter, and the interpreter is never
 //! waited for under a lock of the engine. Dropping a value without the interpreter is fine: PyO3 puts it off.
 
+mod backend;
 mod call;
 mod engine;
 mod flags;
 mod future;
 mod graph;
+mod host;
 mod interrupt;
+mod literal;
 mod map;
 mod names;
 mod native;
 mod recipe;
 mod record;
+mod ship;
 mod spec;
 mod specialise;
 mod value;
@@ -30,6 +34,8 @@ mod _engine {
     use crate::engine::{Engine, memory_limit};
     #[pymodule_export]
     use crate::future::{Handle, Watch, gather};
+    #[pymodule_export]
+    use crate::host::{command, scheduler_address};
     #[pymodule_export]
     use crate::names::register;
     #[pymodule_export]

@@ -1,11 +1,14 @@
 //! One function over many rows of plain arguments: the tasks of `Client.map` without a graph between.
 
 use crate::call::Live;
+use crate::graph::Form;
+use crate::ship::Shipping;
 use crate::spec::{Argument, Function, Spec, Step};
 use dask_array::Value;
 use dask_plan::DType;
 use dask_plan::columns::u32s;
 use dask_plan::plan::{Block, Body, Output, Part, Python as Call, Sink, Template, VERSION};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use std::collections::HashMap;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 
 /// The tasks of a map.
 pub(crate) struct Mapped<'py> {
-    pub(crate) part: Part,
+    pub(crate) parts: Vec<Part>,
     pub(crate) live: Vec<Value>,
     /// The key of each row.
     pub(crate) keys: Vec<Bound<'py, PyString>>,
@@ -84,13 +87,14 @@ pub(crate) fn tasks<'py>(
     columns: &[Vec<Bound<'py, PyAny>>],
     name: &str,
     token: &str,
+    form: Form,
     known: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Mapped<'py>>> {
     let count = columns.iter().map(Vec::len).min().unwrap_or(0);
     let references = known.getattr("references")?.cast_into::<PyDict>()?;
     let mut keys = Vec::with_capacity(count);
     let mut rows = Vec::with_capacity(count);
-    let mut live: Vec<Value> = Vec::with_capacity(count);
+    let mut specs: Vec<Spec> = Vec::with_capacity(count);
     let mut seen: HashMap<(u64, u64), u32> = HashMap::with_capacity(count);
     let mut index = Vec::with_capacity(count);
     for row in 0..count {
@@ -110,38 +114,72 @@ pub(crate) fn tasks<'py>(
                 continue;
             }
         }
-        let next = live.len() as u32;
+        let next = specs.len() as u32;
         let task = *seen.entry(own).or_insert(next);
         if task == next {
             let arguments = columns.iter().map(|c| Argument::Literal(c[row].clone().unbind())).collect();
             let function = Function::Object(function.clone().unbind());
             let steps = vec![Step { function, arguments, keywords: vec![], last: vec![] }];
-            let spec = Spec { steps, result: Argument::Step(0) };
-            live.push(Value::Foreign(Arc::new(Live { spec, kept: vec![], native: None })));
+            specs.push(Spec { steps, result: Argument::Step(0) });
             index.push(row as u32);
         }
         keys.push(key);
         rows.push(Row::Task(task));
     }
-    let tasks = live.len() as u32;
-    let body = Body::Python(Call { inputs: 1, call: vec![], tolerant: true });
-    let output = Output {
-        name: "result".into(),
-        to: Sink::Keep,
-        dtype: DType::UInt8,
-        chunks: vec![],
-        tasks: u32s(0..tasks),
-    };
-    let block =
-        Block { count: tasks, ndim: 1, index: u32s(index), blobs: u32s(0..tasks), ..Block::default() };
-    let part = Part {
-        version: VERSION,
-        names: vec![name.into()],
-        templates: vec![Template { name: name.into(), body, nbytes: 0, scratch: 0 }],
-        blocks: if tasks == 0 { vec![] } else { vec![block] },
-        outputs: if tasks == 0 { vec![] } else { vec![output] },
-        last: true,
-        ..Part::default()
-    };
-    Ok(Some(Mapped { part, live, keys, rows }))
+    let (parts, live) = parts(function.py(), name, specs, &index, form)?;
+    Ok(Some(Mapped { parts, live, keys, rows }))
+}
+
+/// Rows of one part at most, when they are sent to another process: the first start before all are sent.
+const PART: usize = 10_000;
+
+fn parts(
+    py: Python<'_>,
+    name: &str,
+    specs: Vec<Spec>,
+    index: &[u32],
+    form: Form,
+) -> PyResult<(Vec<Part>, Vec<Value>)> {
+    let size = if form == Form::Live { specs.len().max(1) } else { PART };
+    let mut shipping = Shipping::new(specs.iter().filter(|_| form == Form::Sent));
+    let mut parts = vec![];
+    for (number, index) in index.chunks(size).enumerate() {
+        let (first, count) = ((number * size) as u32, index.len() as u32);
+        let mut part = Part { version: VERSION, ..Part::default() };
+        let mut bodies = vec![];
+        if form == Form::Sent {
+            for spec in &specs[number * size..number * size + index.len()] {
+                let (body, blob) = shipping.write(py, spec, &[], None)?;
+                bodies.push(body);
+                part.blobs.push(blob.into());
+            }
+        }
+        // The first part has the only template: all rows call the same function with as many arguments.
+        if number == 0 {
+            part.names.push(name.into());
+            let call = bodies.first().map_or(vec![], |body| shipping.body(*body).to_vec());
+            let body = Body::Python(Call { inputs: 1, call, tolerant: true });
+            part.templates.push(Template { name: name.into(), body, nbytes: 0, scratch: 0 });
+        }
+        if bodies.iter().any(|body| *body != 0) {
+            return Err(PyRuntimeError::new_err("rows of a map that do not share a call"));
+        }
+        let (index, blobs) = (u32s(index.iter().copied()), u32s(first..first + count));
+        part.blocks.push(Block { count, ndim: 1, index, blobs: blobs.clone(), ..Block::default() });
+        part.outputs.push(Output {
+            name: "result".into(),
+            to: Sink::Keep,
+            dtype: DType::UInt8,
+            chunks: vec![],
+            tasks: blobs,
+        });
+        parts.push(part);
+    }
+    match parts.last_mut() {
+        Some(last) => last.last = true,
+        None => parts.push(Part { version: VERSION, last: true, ..Part::default() }),
+    }
+    let live = |spec| Value::Foreign(Arc::new(Live { spec, kept: vec![], native: None }));
+    let live = if form == Form::Live { specs.into_iter().map(live).collect() } else { vec![] };
+    Ok((parts, live))
 }

@@ -17,6 +17,20 @@ pub(crate) struct Names {
     pub(crate) subgraph: Py<PyAny>,
     /// `_identity_cast`
     pub(crate) cast: Py<PyAny>,
+    pickling: PyOnceLock<Py<PyModule>>,
+}
+
+impl Names {
+    /// `dask_runtime.pickling`, imported when it is needed.
+    ///
+    /// # Errors
+    /// When it cannot be imported.
+    pub(crate) fn pickling<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyModule>> {
+        let module = self
+            .pickling
+            .get_or_try_init(py, || Ok::<_, PyErr>(py.import("dask_runtime.pickling")?.unbind()))?;
+        Ok(module.bind(py))
+    }
 }
 
 static NAMES: PyOnceLock<Names> = PyOnceLock::new();
@@ -37,8 +51,21 @@ pub(crate) fn register(
     subgraph: Py<PyAny>,
     cast: Py<PyAny>,
 ) {
-    let _ =
-        NAMES.set(py, Names { task, task_ref, graph_node, alias, data_node, list, ndarray, subgraph, cast });
+    let _ = NAMES.set(
+        py,
+        Names {
+            task,
+            task_ref,
+            graph_node,
+            alias,
+            data_node,
+            list,
+            ndarray,
+            subgraph,
+            cast,
+            pickling: PyOnceLock::new(),
+        },
+    );
 }
 
 /// # Errors

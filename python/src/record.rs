@@ -35,7 +35,7 @@ impl Foreign for Record {
     }
 
     fn pack(&self) -> Result<Vec<Chunk>, String> {
-        Err("Python objects do not leave their process yet".into())
+        Python::attach(|py| crate::value::pickled(&self.object(py)?)).map_err(|e| e.to_string())
     }
 
     fn any(&self) -> &dyn Any {

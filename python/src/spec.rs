@@ -3,7 +3,7 @@
 use crate::names::names;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{IntoPyDict, PyDict, PyList, PyTuple};
 
 /// Where an argument comes from.
 pub(crate) enum Argument {
@@ -13,6 +13,8 @@ pub(crate) enum Argument {
     Step(usize),
     /// Itself.
     Literal(Py<PyAny>),
+    /// Of the literals in which tasks of one body differ, the one of this index.
+    Own(usize),
 }
 
 impl Argument {
@@ -21,6 +23,7 @@ impl Argument {
             Argument::Input(i) => Argument::Input(*i),
             Argument::Step(i) => Argument::Step(*i),
             Argument::Literal(object) => Argument::Literal(object.clone_ref(py)),
+            Argument::Own(i) => Argument::Own(*i),
         }
     }
 }
@@ -29,10 +32,14 @@ impl Argument {
 pub(crate) enum Function {
     /// An object.
     Object(Py<PyAny>),
+    /// Of the task's own literals, the one of this index.
+    Own(usize),
     /// Nothing: the arguments as a list.
     List,
     /// A graph node of a kind that this crate does not know: with a dict of its inputs, whose keys are the arguments in turn.
     Node(Py<PyAny>, Vec<Py<PyAny>>),
+    /// The same where node and keys are literals of the task's own.
+    OwnNode(usize, Vec<usize>),
 }
 
 /// One call.
@@ -245,7 +252,7 @@ impl Spec {
     }
 
     /// Notes after which step each result is not used any more.
-    fn mark_last(&mut self) {
+    pub(crate) fn mark_last(&mut self) {
         let mut last = vec![0; self.steps.len()];
         for (at, step) in self.steps.iter().enumerate() {
             for argument in step.arguments.iter().chain(step.keywords.iter().map(|(_, a)| a)) {
@@ -264,7 +271,7 @@ impl Spec {
         }
     }
 
-    /// Makes the calls.
+    /// Makes the calls. `own` are the task's own literals.
     ///
     /// # Errors
     /// What they raise; KeyboardInterrupt when they are interrupted.
@@ -272,6 +279,7 @@ impl Spec {
         &self,
         py: Python<'py>,
         inputs: Vec<Bound<'py, PyAny>>,
+        own: &[Bound<'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut results: Vec<Option<Bound<'py, PyAny>>> = Vec::with_capacity(self.steps.len());
         let missing = || PyRuntimeError::new_err("a step's result is used after it was dropped");
@@ -282,6 +290,7 @@ impl Spec {
                 Argument::Input(i) => Ok(inputs[*i].clone()),
                 Argument::Step(i) => results[*i].clone().ok_or_else(missing),
                 Argument::Literal(object) => Ok(object.bind(py).clone()),
+                Argument::Own(i) => literal(own, *i).cloned(),
             };
             let arguments = step.arguments.iter().map(get).collect::<PyResult<Vec<_>>>()?;
             let keywords = match &step.keywords[..] {
@@ -297,41 +306,55 @@ impl Spec {
             for of in &step.last {
                 results[*of] = None;
             }
-            results.push(Some(step.function.call(py, arguments, keywords)?));
+            results.push(Some(step.function.call(py, own, arguments, keywords)?));
         }
         match &self.result {
             Argument::Input(i) => Ok(inputs[*i].clone()),
             Argument::Step(i) => results[*i].take().ok_or_else(missing),
             Argument::Literal(object) => Ok(object.bind(py).clone()),
+            Argument::Own(i) => literal(own, *i).cloned(),
         }
     }
 }
 
 impl Function {
+    /// `own` are the task's own literals.
     fn call<'py>(
         &self,
         py: Python<'py>,
+        own: &[Bound<'py, PyAny>],
         arguments: Vec<Bound<'py, PyAny>>,
         keywords: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Function::Object(function) => {
-                let function = function.bind(py);
-                match (&arguments[..], keywords) {
-                    ([], None) => function.call0(),
-                    ([one], None) => function.call1((one,)),
-                    ([one, two], None) => function.call1((one, two)),
-                    (_, keywords) => function.call(PyTuple::new(py, arguments)?, keywords.as_ref()),
-                }
-            }
+            Function::Object(function) => invoke(function.bind(py), arguments, keywords),
+            Function::Own(i) => invoke(literal(own, *i)?, arguments, keywords),
             Function::List => Ok(PyList::new(py, arguments)?.into_any()),
             Function::Node(node, keys) => {
-                let values = PyDict::new(py);
-                for (key, value) in keys.iter().zip(arguments) {
-                    values.set_item(key, value)?;
-                }
-                node.bind(py).call1((values,))
+                let keys = keys.iter().map(|k| k.bind(py).clone());
+                node.bind(py).call1((keys.zip(arguments).into_py_dict(py)?,))
+            }
+            Function::OwnNode(node, keys) => {
+                let keys = keys.iter().map(|k| literal(own, *k).cloned()).collect::<PyResult<Vec<_>>>()?;
+                literal(own, *node)?.call1((keys.into_iter().zip(arguments).into_py_dict(py)?,))
             }
         }
+    }
+}
+
+fn literal<'a, 'py>(own: &'a [Bound<'py, PyAny>], at: usize) -> PyResult<&'a Bound<'py, PyAny>> {
+    own.get(at).ok_or_else(|| PyRuntimeError::new_err("a call without one of its literals"))
+}
+
+fn invoke<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: Vec<Bound<'py, PyAny>>,
+    keywords: Option<Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match (&arguments[..], keywords) {
+        ([], None) => function.call0(),
+        ([one], None) => function.call1((one,)),
+        ([one, two], None) => function.call1((one, two)),
+        (_, keywords) => function.call(PyTuple::new(function.py(), arguments)?, keywords.as_ref()),
     }
 }

@@ -3,10 +3,10 @@
 use crate::names::names;
 use crate::record::Record;
 use dask_array::buffer::Buffer;
-use dask_array::{Chunk, DType, Foreign, Value, with_dtype};
+use dask_array::{Chunk, DType, Foreign, Packed, Unpacked, Value, with_dtype};
 use dask_runtime::worker::Trouble;
 use numpy::{PyArray, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use std::any::Any;
@@ -42,7 +42,7 @@ impl Foreign for Object {
     }
 
     fn pack(&self) -> Result<Vec<Chunk>, String> {
-        Err("Python objects do not leave their process yet".into())
+        Python::attach(|py| pickled(self.object.bind(py))).map_err(|e| e.to_string())
     }
 
     fn any(&self) -> &dyn Any {
@@ -176,6 +176,13 @@ fn sizeof(object: &Bound<'_, PyAny>) -> usize {
 /// When numpy cannot make an array.
 pub(crate) fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     match value {
+        Value::Foreign(foreign) if let Some(packed) = foreign.any().downcast_ref::<Packed>() => {
+            let live = packed.live(|parts| Ok::<_, PyErr>(Arc::new(Object::new(&unpickled(py, &parts)?))))?;
+            object(py, &Value::Foreign(live))
+        }
+        Value::Foreign(foreign) if let Some(Unpacked(why)) = foreign.any().downcast_ref() => {
+            Err(PyTypeError::new_err(why.clone()))
+        }
         Value::Foreign(foreign) => match foreign.any().downcast_ref::<Object>() {
             Some(object) => Ok(object.object.bind(py).clone()),
             None if let Some(record) = foreign.any().downcast_ref::<Record>() => record.object(py),
@@ -220,6 +227,38 @@ pub(crate) fn own<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, Py
         _ => false,
     };
     if shares { copied(object) } else { Ok(object) }
+}
+
+/// An object's bytes, for another process; large buffers in it are not copied.
+///
+/// # Errors
+/// When it cannot be pickled.
+pub(crate) fn pickled(object: &Bound<'_, PyAny>) -> PyResult<Vec<Chunk>> {
+    parts(&names(object.py())?.pickling(object.py())?.call_method1("dumps", (object,))?)
+}
+
+/// An exception's bytes, for another process, with its traceback.
+///
+/// # Errors
+/// When not even its words can be pickled.
+pub(crate) fn pickled_exception(error: &Bound<'_, PyAny>) -> PyResult<Vec<Chunk>> {
+    parts(&names(error.py())?.pickling(error.py())?.call_method1("portable", (error,))?)
+}
+
+fn parts(arrays: &Bound<'_, PyAny>) -> PyResult<Vec<Chunk>> {
+    let part = |array: PyResult<Bound<'_, PyAny>>| {
+        Ok(chunk(&array?).unwrap_or_else(|| Chunk::from_slice(&[0], &[0u8; 0])))
+    };
+    arrays.try_iter()?.map(part).collect()
+}
+
+/// The object of its bytes; what is large in it shares their memory.
+///
+/// # Errors
+/// When it cannot be made here.
+pub(crate) fn unpickled<'py>(py: Python<'py>, parts: &[Chunk]) -> PyResult<Bound<'py, PyAny>> {
+    let arrays = parts.iter().map(|p| array(py, p)).collect::<PyResult<Vec<_>>>()?;
+    names(py)?.pickling(py)?.call_method1("loads", (arrays,))
 }
 
 /// What a failure raises: the exception itself, else a RuntimeError with its words.

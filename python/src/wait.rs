@@ -22,10 +22,15 @@ pub(crate) fn compute_for(engine: Option<Arc<Engine>>) {
     COMPUTES_FOR.with(|e| *e.borrow_mut() = engine);
 }
 
+/// The engine whose compute thread this is.
+pub(crate) fn computes_for() -> Option<Arc<Engine>> {
+    COMPUTES_FOR.with(|e| e.borrow().clone())
+}
+
 /// Has another thread compute in place of this task's, until `rejoin` or the task's end. Elsewhere it does nothing.
 #[pyfunction]
 pub(crate) fn secede(py: Python<'_>) {
-    let engine = COMPUTES_FOR.with(|e| e.borrow().clone());
+    let engine = computes_for();
     if let Some(engine) = engine.filter(|_| SECEDED.with(|s| s.borrow().is_none())) {
         let seceded = py.detach(|| Engine::secede(&engine));
         SECEDED.with(|s| *s.borrow_mut() = Some(seceded));
@@ -56,7 +61,7 @@ pub(crate) fn wait<T: Send, R: Send>(
     if let Some(result) = ready(&mut lock(state)) {
         return Ok(Some(result));
     }
-    let engine = COMPUTES_FOR.with(|e| e.borrow().clone());
+    let engine = computes_for();
     let elsewhere = engine.map(|engine| py.detach(|| Engine::secede(&engine)));
     let result = sleep(py, state, bell, timeout, ready);
     py.detach(|| drop(elsewhere));

@@ -167,6 +167,7 @@ async def test_coordination(client):
     queue = Queue("q", maxsize=1)
     putting = client.submit(lambda: [Queue("q").put(i) for i in range(5)])
     assert await queue.get(batch=5) == [0, 1, 2, 3, 4]
+    await putting
     with pytest.raises(TimeoutError):
         await queue.get(timeout=0.01)
     await queue.put(1)

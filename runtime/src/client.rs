@@ -131,8 +131,8 @@ impl Client {
                 JobEvent::Result { task, value: codec::decode(&head, &mut frame.payloads.into_iter())? }
             }
             ToClient::Done { progress, .. } => JobEvent::Done(progress),
-            ToClient::Failed { refused, error, progress, .. } => {
-                JobEvent::Failed { refused, error, cause: None, progress }
+            ToClient::Failed { refused, error, cause, progress, .. } => {
+                JobEvent::Failed { refused, error, cause, progress }
             }
             other => return Err(unexpected(&other)),
         })

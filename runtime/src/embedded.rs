@@ -81,6 +81,7 @@ impl Embedded {
             memory_limit: options.memory_limit,
             resources: BTreeMap::new(),
             python: options.lane.is_some(),
+            versions: BTreeMap::new(),
         };
         let mut started = None;
         let id = hub.with(|state| {
@@ -93,6 +94,7 @@ impl Embedded {
                     spin: SPIN,
                     small_bytes: options.small_bytes,
                     lane: options.lane,
+                    scheduler: None,
                 };
                 let outlet = Local { hub: Arc::downgrade(&hub), worker: id };
                 let engine =

@@ -9,4 +9,5 @@ pub mod http;
 mod ids;
 pub mod net;
 pub mod scheduler;
+pub mod session;
 pub mod worker;

@@ -83,7 +83,7 @@ impl<'py> Writer<'py> {
             let of = step.arguments.iter().map(|a| self.argument(a)).collect::<Option<Vec<_>>>()?;
             let made = match &step.function {
                 Function::List => Ref::List(of),
-                Function::Node(..) => return self.stop("it is a graph node of another kind".into()),
+                Function::Node(..) | Function::OwnNode(..) | Function::Own(_) => return self.stop("it is a graph node of another kind".into()),
                 Function::Object(function) => {
                     let py = self.py;
                     let keywords = step
@@ -117,6 +117,7 @@ impl<'py> Writer<'py> {
             Argument::Input(i) => Some(Ref::Input(*i)),
             Argument::Step(i) => Some(self.steps[*i].clone()),
             Argument::Literal(object) => self.literal(object.bind(self.py)),
+            Argument::Own(_) => self.stop("it is a call of another process".into()),
         }
     }
 

@@ -7,14 +7,15 @@
 //!   in memory. A transposed chunk travels without a copy this way;
 //! - a tuple: `2`, number of nodes as `u32`, then these nodes;
 //! - a value of the host: `3`, number of payloads as `u32`, length of each as `u64`;
-//! - a value of the host that could not be packed: `4`, length of the reason as `u32`, the reason as UTF-8.
+//! - a value of the host that could not be packed: `4`, length of the reason as `u32`, the reason as UTF-8;
+//! - a failure: `5`, its words like a reason, then `0`, or `1` and a node: the host's own form of it.
 //!
 //! Payloads follow outside the header, in the order of the arrays, in native byte order (little-endian on every
 //! platform that is built for), so that they are read straight into the memory where they stay.
 
 use crate::buffer::Buffer;
 use crate::chunk::{Chunk, checked_nbytes};
-use crate::value::{Packed, Unpacked, Value};
+use crate::value::{Foreign, Packed, Trouble, Unpacked, Value};
 use dask_plan::DType;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ const ORDERED_ARRAY: u8 = 1;
 const TUPLE: u8 = 2;
 const FOREIGN: u8 = 3;
 const UNPACKED: u8 = 4;
+const FAILED: u8 = 5;
 
 #[cfg(target_endian = "big")]
 compile_error!("payloads are little-endian: swap them here before building for a big-endian platform");
@@ -60,6 +62,7 @@ enum Node {
     /// Bytes of each payload.
     Foreign(Vec<usize>),
     Unpacked(String),
+    Failed(String, Option<Box<Node>>),
 }
 
 /// The header of a value, and its arrays as C-contiguous chunks, whose [`Chunk::as_bytes`] are the payloads in order.
@@ -80,34 +83,89 @@ fn encode_node(value: &Value, header: &mut Vec<u8>, payloads: &mut Vec<Chunk>) {
             header.extend((values.len() as u32).to_le_bytes());
             values.iter().for_each(|v| encode_node(v, header, payloads));
         }
-        Value::Foreign(value) => match value.pack() {
-            Ok(packed) => {
-                header.push(FOREIGN);
-                header.extend((packed.len() as u32).to_le_bytes());
-                packed.iter().for_each(|p| header.extend((p.len() as u64).to_le_bytes()));
-                payloads.extend(packed);
-            }
-            Err(why) => {
-                header.push(UNPACKED);
-                header.extend((why.len() as u32).to_le_bytes());
-                header.extend(why.as_bytes());
-            }
-        },
-        Value::Array(chunk) => {
-            let order = memory_order(chunk);
-            header.push(if order.is_some() { ORDERED_ARRAY } else { ARRAY });
-            header.push(DType::ALL.iter().position(|d| *d == chunk.dtype()).unwrap_or_default() as u8);
-            header.push(chunk.ndim() as u8);
-            chunk.shape().iter().for_each(|&n| header.extend((n as u64).to_le_bytes()));
-            match order {
-                Some(order) => {
-                    header.extend(order.iter().map(|&a| a as u8));
-                    payloads.push(chunk.transpose(&order));
-                }
-                None => payloads.push(chunk.to_contiguous()),
-            }
+        Value::Foreign(value) => encode_foreign(&**value, header, payloads),
+        Value::Array(chunk) => encode_array(chunk, header, payloads),
+    }
+}
+
+fn encode_foreign(value: &dyn Foreign, header: &mut Vec<u8>, payloads: &mut Vec<Chunk>) {
+    if let Some(Trouble { error, cause }) = value.any().downcast_ref() {
+        header.push(FAILED);
+        encode_text(error, header);
+        header.push(u8::from(cause.is_some()));
+        if let Some(cause) = cause {
+            encode_foreign(&**cause, header, payloads);
+        }
+        return;
+    }
+    // Not those without axes: a host may tell them from scalars, which the other side would make of them.
+    if let Some(chunk) = value.chunk().filter(|c| c.ndim() > 0) {
+        return encode_array(&chunk, header, payloads);
+    }
+    match value.pack() {
+        Ok(packed) => {
+            header.push(FOREIGN);
+            header.extend((packed.len() as u32).to_le_bytes());
+            packed.iter().for_each(|p| header.extend((p.len() as u64).to_le_bytes()));
+            payloads.extend(packed);
+        }
+        Err(why) => {
+            header.push(UNPACKED);
+            encode_text(&why, header);
         }
     }
+}
+
+fn encode_text(text: &str, header: &mut Vec<u8>) {
+    header.extend((text.len() as u32).to_le_bytes());
+    header.extend(text.as_bytes());
+}
+
+fn encode_array(chunk: &Chunk, header: &mut Vec<u8>, payloads: &mut Vec<Chunk>) {
+    let order = memory_order(chunk);
+    header.push(if order.is_some() { ORDERED_ARRAY } else { ARRAY });
+    header.push(DType::ALL.iter().position(|d| *d == chunk.dtype()).unwrap_or_default() as u8);
+    header.push(chunk.ndim() as u8);
+    chunk.shape().iter().for_each(|&n| header.extend((n as u64).to_le_bytes()));
+    match order {
+        Some(order) => {
+            header.extend(order.iter().map(|&a| a as u8));
+            payloads.push(chunk.transpose(&order));
+        }
+        None => payloads.push(chunk.to_contiguous()),
+    }
+}
+
+/// A value in one piece: the length of its header as `u32`, the header, the payloads. For what is small.
+pub fn to_bytes(value: &Value) -> Vec<u8> {
+    let (header, payloads) = encode(value);
+    let mut bytes = (header.len() as u32).to_le_bytes().to_vec();
+    bytes.extend(header);
+    payloads.iter().for_each(|p| bytes.extend(p.as_bytes().unwrap_or_default()));
+    bytes
+}
+
+/// The value that [`to_bytes`] made bytes of.
+///
+/// # Errors
+/// When they are not that.
+pub fn from_bytes(bytes: &[u8]) -> Result<Value, DecodeError> {
+    let cut = || DecodeError("it is cut off".into());
+    let (len, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut)?;
+    let (header, mut rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or_else(cut)?;
+    let header = Header::parse(header)?;
+    if header.nbytes() != rest.len() {
+        return Err(DecodeError(format!("{} bytes follow, {} were announced", rest.len(), header.nbytes())));
+    }
+    let mut payloads = Vec::with_capacity(header.lens.len());
+    for &len in &header.lens {
+        let (mine, others) = rest.split_at_checked(len).ok_or_else(cut)?;
+        let mut buffer = Buffer::new(len);
+        buffer.bytes_mut().copy_from_slice(mine);
+        payloads.push(buffer);
+        rest = others;
+    }
+    Value::from_parts(header, payloads)
 }
 
 /// The axes from slowest to fastest, when that order is not C order and the chunk has no gaps in it.
@@ -180,9 +238,17 @@ fn build(node: Node, payloads: &mut impl Iterator<Item = Buffer>) -> Result<Valu
             let packed: Option<Vec<Chunk>> =
                 lens.iter().map(|len| Chunk::from_buffer(DType::UInt8, &[*len], payloads.next()?)).collect();
             let packed = packed.ok_or_else(|| DecodeError("a payload of an object is missing".into()))?;
-            Ok(Value::Foreign(Arc::new(Packed(packed))))
+            Ok(Value::Foreign(Arc::new(Packed::new(packed))))
         }
         Node::Unpacked(why) => Ok(Value::Foreign(Arc::new(Unpacked(why)))),
+        Node::Failed(error, cause) => {
+            let cause = match cause.map(|node| build(*node, payloads)).transpose()? {
+                None => None,
+                Some(Value::Foreign(cause)) => Some(cause),
+                Some(_) => return Err(DecodeError("a failure whose cause is an array".into())),
+            };
+            Ok(Trouble { error, cause }.into())
+        }
         Node::Array { dtype, shape, order } => {
             let payload = payloads.next().ok_or_else(|| DecodeError("a payload is missing".into()))?;
             let found = payload.len();
@@ -264,17 +330,26 @@ impl Reader<'_> {
                 lens.extend(&mine);
                 Ok(Node::Foreign(mine))
             }
-            UNPACKED => {
-                let len = u32::from_le_bytes(self.take()?) as usize;
-                let (text, rest) = self
-                    .rest
-                    .split_at_checked(len)
-                    .ok_or_else(|| DecodeError("its header is cut off".into()))?;
-                self.rest = rest;
-                Ok(Node::Unpacked(String::from_utf8_lossy(text).into_owned()))
+            UNPACKED => Ok(Node::Unpacked(self.text()?)),
+            FAILED if depth == MAX_DEPTH => Err(DecodeError("failures nest too deep".into())),
+            FAILED => {
+                let error = self.text()?;
+                let cause = match self.byte()? {
+                    0 => None,
+                    _ => Some(Box::new(self.node(depth + 1, lens)?)),
+                };
+                Ok(Node::Failed(error, cause))
             }
             other => Err(DecodeError(format!("tag {other} is unknown"))),
         }
+    }
+
+    fn text(&mut self) -> Result<String, DecodeError> {
+        let len = u32::from_le_bytes(self.take()?) as usize;
+        let (text, rest) =
+            self.rest.split_at_checked(len).ok_or_else(|| DecodeError("its header is cut off".into()))?;
+        self.rest = rest;
+        Ok(String::from_utf8_lossy(text).into_owned())
     }
 
     fn order(&mut self, ndim: usize) -> Result<Vec<usize>, DecodeError> {
@@ -354,6 +429,25 @@ mod tests {
             Value::Tuple(vec![leaf.clone(), cube().into()]),
         ]);
         assert_eq!(through_bytes(&value), value);
+    }
+
+    #[test]
+    fn objects_and_failures_come_in_one_piece() {
+        let parts = vec![Chunk::from_slice(&[3], &[1u8, 2, 3]), Chunk::from_slice(&[0], &[0u8; 0])];
+        let packed: Arc<dyn Foreign> = Arc::new(Packed::new(parts.clone()));
+        let back = |value: &Value| from_bytes(&to_bytes(value)).unwrap();
+        let Value::Foreign(found) = back(&Value::Foreign(Arc::clone(&packed))) else { panic!() };
+        assert_eq!(found.pack(), Ok(parts.clone()));
+        for cause in [None, Some(packed)] {
+            let value = back(&Trouble { error: "it broke".into(), cause: cause.clone() }.into());
+            let trouble = Trouble::of(&value).unwrap();
+            assert_eq!(trouble.error, "it broke");
+            assert_eq!(trouble.cause.as_ref().map(|c| c.pack()), cause.map(|_| Ok(parts.clone())));
+        }
+        let whole = to_bytes(&cube().into());
+        for bytes in [&[][..], &whole[..3], &whole[..9], &whole[..whole.len() - 1]] {
+            assert!(from_bytes(bytes).is_err());
+        }
     }
 
     #[test]

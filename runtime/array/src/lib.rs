@@ -22,4 +22,4 @@ pub mod value;
 pub use chunk::{Chunk, Element};
 pub use dask_plan::{DType, Scalar};
 pub use run::{Context, Error, Prepared};
-pub use value::{Foreign, Packed, Unpacked, Value};
+pub use value::{Foreign, Packed, Trouble, Unpacked, Value};

@@ -3,7 +3,7 @@
 use crate::chunk::Chunk;
 use std::any::Any;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// The result of a task.
 #[derive(Clone, Debug)]
@@ -39,25 +39,132 @@ pub trait Foreign: Debug + Send + Sync {
     fn any(&self) -> &dyn Any;
 }
 
-/// A foreign value from another process, which its host has not unpacked.
+/// A foreign value from another process: its bytes, until its host makes it again, and then what the host made.
 #[derive(Debug)]
-pub struct Packed(pub Vec<Chunk>);
+pub struct Packed {
+    state: Mutex<PackedState>,
+    /// Bytes when it came. What the host made of it counts for as much, lest accounts change under their owners.
+    nbytes: usize,
+}
+
+#[derive(Clone, Debug)]
+enum PackedState {
+    Parts(Vec<Chunk>),
+    Live(Arc<dyn Foreign>),
+}
+
+impl Packed {
+    /// A value of these bytes: one-dimensional uint8 chunks.
+    pub fn new(parts: Vec<Chunk>) -> Packed {
+        let nbytes = parts.iter().map(Chunk::held_bytes).sum();
+        Packed { state: Mutex::new(PackedState::Parts(parts)), nbytes }
+    }
+
+    fn state(&self) -> PackedState {
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    /// What the host made of it, by `unpack` unless that was done before.
+    ///
+    /// # Errors
+    /// Those of `unpack`.
+    pub fn live<E>(
+        &self,
+        unpack: impl FnOnce(Vec<Chunk>) -> Result<Arc<dyn Foreign>, E>,
+    ) -> Result<Arc<dyn Foreign>, E> {
+        let parts = match self.state() {
+            PackedState::Live(live) => return Ok(live),
+            PackedState::Parts(parts) => parts,
+        };
+        // Not under the lock: the host has locks of its own. Where two unpack at a time, all share what came first.
+        let made = unpack(parts)?;
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        if let PackedState::Live(live) = &*state {
+            return Ok(Arc::clone(live));
+        }
+        *state = PackedState::Live(Arc::clone(&made));
+        Ok(made)
+    }
+}
 
 impl Foreign for Packed {
     fn held_bytes(&self) -> usize {
-        self.0.iter().map(Chunk::held_bytes).sum()
+        self.nbytes
     }
 
     fn describe(&self) -> String {
-        format!("a packed object, {} bytes", self.held_bytes())
+        match self.state() {
+            PackedState::Live(live) => live.describe(),
+            PackedState::Parts(_) => format!("a packed object, {} bytes", self.nbytes),
+        }
+    }
+
+    fn chunk(&self) -> Option<Chunk> {
+        match self.state() {
+            PackedState::Live(live) => live.chunk(),
+            PackedState::Parts(_) => None,
+        }
     }
 
     fn pack(&self) -> Result<Vec<Chunk>, String> {
-        Ok(self.0.clone())
+        match self.state() {
+            PackedState::Live(live) => live.pack(),
+            PackedState::Parts(parts) => Ok(parts),
+        }
     }
 
     fn any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// Why a task brought no result; as a value, in place of its result.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// What it said.
+    pub error: String,
+    /// The host's own form of it, such as the exception.
+    pub cause: Option<Arc<dyn Foreign>>,
+}
+
+impl Trouble {
+    /// The failure that a value is, if it is one.
+    pub fn of(value: &Value) -> Option<&Trouble> {
+        match value {
+            Value::Foreign(foreign) => foreign.any().downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl Foreign for Trouble {
+    fn held_bytes(&self) -> usize {
+        self.error.len() + self.cause.as_ref().map_or(0, |cause| cause.held_bytes())
+    }
+
+    fn describe(&self) -> String {
+        self.error.clone()
+    }
+
+    /// [`crate::encode`] has a form of its own for failures.
+    fn pack(&self) -> Result<Vec<Chunk>, String> {
+        Err(self.error.clone())
+    }
+
+    fn any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl From<Trouble> for Value {
+    fn from(trouble: Trouble) -> Value {
+        Value::Foreign(Arc::new(trouble))
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(error: String) -> Trouble {
+        Trouble { error, cause: None }
     }
 }
 

@@ -11,10 +11,14 @@ mod serve;
 mod stop;
 mod submit;
 
+use crate::worker::Lane;
 use args::{Args, Command, LogFormat};
 use clap::Parser;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
 /// Why a command did not succeed: what it says, and the exit code.
@@ -42,21 +46,43 @@ impl Failure {
     }
 }
 
-/// Reads the command line, runs the command, and says how it ended: 0, 1 for a failure, 2 for wrong input, 130 when
-/// it was interrupted, 143 after SIGTERM.
+/// What hosts the commands: the binary, or a Python process.
+#[derive(Default)]
+pub struct Host {
+    /// What runs Python calls.
+    pub lane: Option<Arc<dyn Lane>>,
+    /// Versions of what Python calls depend on, by name.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// Runs the command of this process's command line in the binary.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    ExitCode::from(command(std::env::args_os(), Host::default()))
+}
+
+/// Reads a command line, whose first word is the program's name, runs the command, and says how it ended: 0, 1 for a failure,
+/// 2 for wrong input, 130 when it was interrupted, 143 after SIGTERM. Log lines and panics of the process go where the
+/// command line says.
+pub fn command(line: impl IntoIterator<Item = OsString>, host: Host) -> u8 {
+    let args = match Args::try_parse_from(line) {
+        Ok(args) => args,
+        Err(error) => {
+            // To a closed terminal nothing can be said.
+            let _ = error.print();
+            return error.exit_code() as u8;
+        }
+    };
     log(&args);
     let result = match args.command {
         Command::Run(options) => run::run(options),
         Command::Scheduler(options) => serve::scheduler(options),
-        Command::Worker(options) => serve::worker(options),
+        Command::Worker(options) => serve::worker(options, host),
         Command::Submit(options) => submit::submit(options),
         Command::Graph(command) => graph::graph(command),
         Command::Explain(options) => submit::explain(options),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(Failure::Input(message)) => told(&message, 2),
         Err(Failure::Failed(message)) => told(&message, 1),
         Err(Failure::Interrupted) => told("interrupted", 130),
@@ -64,9 +90,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn told(message: &str, code: u8) -> ExitCode {
+fn told(message: &str, code: u8) -> u8 {
     eprintln!("error: {message}");
-    ExitCode::from(code)
+    code
 }
 
 /// Servers say what happens; commands that end say only what is wrong.

@@ -2,7 +2,7 @@
 
 use super::args::{Scheduler, Worker};
 use super::stop::Stop;
-use super::{Failure, Result, block_on, input, print};
+use super::{Failure, Host, Result, block_on, input, print};
 use crate::embedded;
 use crate::net::Address;
 use crate::scheduler::{Hub, Settings, server};
@@ -36,7 +36,7 @@ pub(super) fn scheduler(options: Scheduler) -> Result {
     })
 }
 
-pub(super) fn worker(options: Worker) -> Result {
+pub(super) fn worker(options: Worker, host: Host) -> Result {
     let data_dirs = input::data_dirs(&options.data)?;
     block_on(IO_THREADS, async move {
         let (cores, memory) = embedded::defaults();
@@ -57,6 +57,8 @@ pub(super) fn worker(options: Worker) -> Result {
             data_dirs,
             contact: options.contact_address,
             grace: Duration::from_secs(options.grace),
+            lane: host.lane,
+            versions: host.versions,
         };
         let (leave, leaving) = watch::channel(false);
         tokio::spawn(async move {

@@ -48,6 +48,7 @@ pub(super) fn submit(options: Submit) -> Result {
             source,
             max_tasks: options.limits.max_tasks,
             attach: !options.detach,
+            bound: false,
         };
         client.submit(submit, &plan).await.map_err(refused)?;
         if options.detach {

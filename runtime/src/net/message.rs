@@ -2,7 +2,7 @@
 
 mod client;
 
-pub use client::{FromClient, Progress, Submit, ToClient};
+pub use client::{Answer, FromClient, Progress, Question, Submit, ToClient, WorkerState};
 
 use super::column::{i64s, u32s, u64s};
 use dask_array::Foreign;
@@ -54,6 +54,9 @@ pub struct WorkerHello {
     /// It runs Python calls.
     #[serde(default)]
     pub python: bool,
+    /// Versions of what Python calls depend on, by name.
+    #[serde(default)]
+    pub versions: BTreeMap<String, String>,
 }
 
 /// The answer to a [`Hello`].
@@ -144,7 +147,13 @@ pub enum ToWorker {
     Retired,
 }
 
-/// What a worker is to do. Blobs are the frame's payloads. It handles `free` first and `closed` last.
+/// In [`Orders::blob_lens`]: the blob is a payload of its own.
+pub const APART: u32 = u32::MAX;
+
+/// What a worker is to do. It handles `free` first and `closed` last.
+///
+/// Small blobs stand one after another in the frame's first payload, large ones in payloads of their own behind it; see
+/// `blob_lens`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Orders {
@@ -176,13 +185,16 @@ pub struct Orders {
     /// Indices of tasks with a blob, rising.
     #[serde(with = "u32s")]
     pub blob_tasks: Vec<u32>,
-    /// Which payload is the blob of each.
+    /// Which blob is that of each.
     #[serde(with = "u32s")]
     pub blobs: Vec<u32>,
+    /// Bytes of each blob in the first payload, or [`APART`].
+    #[serde(with = "u32s")]
+    pub blob_lens: Vec<u32>,
     /// Indices of tasks that are not to run: their failure is their result; rising.
     #[serde(with = "u32s")]
     pub condemned: Vec<u32>,
-    /// Which payload is the failure of each.
+    /// Which blob is the failure of each.
     #[serde(with = "u32s")]
     pub failures: Vec<u32>,
     /// Tasks to give back unless they have started. Answered whenever it is there.
@@ -224,6 +236,31 @@ mod shared {
     }
 }
 
+/// What a host made of an error, as the bytes that another process can make it of again.
+mod cause {
+    use super::*;
+    use dask_array::Value;
+    use dask_array::encode::{from_bytes, to_bytes};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        cause: &Option<Arc<dyn Foreign>>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        cause.as_ref().map(|c| ByteBuf::from(to_bytes(&Value::Foreign(Arc::clone(c))))).serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Arc<dyn Foreign>>, D::Error> {
+        match Option::<ByteBuf>::deserialize(d)?.map(|bytes| from_bytes(&bytes)) {
+            None => Ok(None),
+            Some(Ok(Value::Foreign(cause))) => Ok(Some(cause)),
+            Some(Ok(_)) => Err(serde::de::Error::custom("a cause that is an array")),
+            Some(Err(error)) => Err(serde::de::Error::custom(error)),
+        }
+    }
+}
+
 impl Orders {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
@@ -238,7 +275,7 @@ impl Orders {
     ///
     /// # Errors
     /// Names the columns.
-    pub fn check(&self, payloads: usize) -> Result<(), String> {
+    pub fn check(&self, blobs: usize) -> Result<(), String> {
         for (what, tasks) in [
             ("free", &self.free),
             ("compute", &self.compute),
@@ -259,8 +296,8 @@ impl Orders {
         same("fetch", self.fetch.len(), self.fetch_from.len())?;
         same("blobs", self.blobs.len(), self.blob_tasks.len())?;
         same("condemned", self.condemned.len(), self.failures.len())?;
-        if self.blobs.iter().chain(&self.failures).any(|b| *b as usize >= payloads) {
-            return Err(format!("a blob beyond the {payloads} payloads"));
+        if self.blobs.iter().chain(&self.failures).any(|b| *b as usize >= blobs) {
+            return Err(format!("a blob beyond the {blobs} that came"));
         }
         Ok(())
     }
@@ -350,8 +387,8 @@ pub struct Failed {
     pub task: (u32, u32),
     /// What it said.
     pub error: String,
-    /// What the worker's host made of it; it stays in the process.
-    #[serde(skip)]
+    /// What the worker's host made of it, such as the exception.
+    #[serde(default, with = "cause")]
     pub cause: Option<Arc<dyn Foreign>>,
     /// Its inputs, and what each was: dtype, shape, bytes.
     pub inputs: Vec<((u32, u32), String)>,

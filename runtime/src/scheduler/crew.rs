@@ -3,11 +3,12 @@
 use super::job::Job;
 use crate::ids::{IdMap, key};
 use crate::net::Sender;
-use crate::net::message::{Class, Memory, Orders, ToWorker, WorkerHello};
+use crate::net::message::{APART, Class, Memory, Orders, ToWorker, WorkerHello};
 use crate::worker::{Batch, Engine, Trouble, memory};
+use dask_array::encode::to_bytes;
 use dask_array::{Chunk, Value};
 use dask_core::{self as core, JobId, TaskId};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,6 +43,10 @@ pub struct WorkerView {
     pub retiring: bool,
     /// Tasks that it ran.
     pub ran: u64,
+    /// Amounts of named resources.
+    pub resources: BTreeMap<String, f64>,
+    /// Versions of what Python calls depend on; empty where it runs none.
+    pub versions: BTreeMap<String, String>,
 }
 
 pub(super) struct Worker {
@@ -81,6 +86,8 @@ impl Crew {
             memory: Memory::default(),
             retiring: false,
             ran: 0,
+            resources: hello.resources,
+            versions: hello.versions,
         };
         self.added += 1;
         let (classes, jobs, peers) = Default::default();
@@ -231,11 +238,11 @@ impl Worker {
                 }
             }
             Link::Remote(sender) => {
-                let Batch { orders, blobs } = batch;
-                let blobs: Vec<Chunk> = blobs.into_iter().map(as_bytes).collect();
+                let Batch { mut orders, blobs } = batch;
+                let payloads = pack(blobs, &mut orders.blob_lens);
                 // If it is gone, its connection tells; if a message was too large, nobody else would.
                 if let Err(error @ crate::net::Error::Protocol(_)) =
-                    sender.send_with(&ToWorker::Orders(orders), &blobs)
+                    sender.send_with(&ToWorker::Orders(orders), &payloads)
                 {
                     tracing::error!(worker = %self.view.name, %error, "cannot send orders");
                 }
@@ -244,13 +251,34 @@ impl Worker {
     }
 }
 
-/// A blob for another process: what a host handed in lives in its own alone, and of a failure only the words go.
-fn as_bytes(blob: Value) -> Chunk {
-    match blob {
-        Value::Array(chunk) => chunk,
-        other => {
-            let text = other.describe().into_bytes();
-            Chunk::from_slice(&[text.len()], &text)
+/// Blobs up to this size go together: a payload of their own would cost more than their bytes.
+const SMALL_BLOB: usize = 4 << 10;
+
+/// Blobs as payloads of a frame, and the column that says which is which.
+fn pack(blobs: Vec<Value>, lens: &mut Vec<u32>) -> Vec<Chunk> {
+    let (mut small, mut payloads) = (vec![], vec![]);
+    for blob in blobs {
+        let bytes = match blob {
+            Value::Array(chunk) => chunk,
+            // A failure. What a host handed in for its own process goes to no other.
+            other => {
+                let bytes = to_bytes(&other);
+                Chunk::from_slice(&[bytes.len()], &bytes)
+            }
+        };
+        match bytes.as_bytes() {
+            Some(own) if own.len() <= SMALL_BLOB => {
+                lens.push(own.len() as u32);
+                small.extend_from_slice(own);
+            }
+            _ => {
+                lens.push(APART);
+                payloads.push(bytes);
+            }
         }
     }
+    if lens.iter().any(|len| *len != APART) {
+        payloads.insert(0, Chunk::from_slice(&[small.len()], &small));
+    }
+    payloads
 }

@@ -5,14 +5,15 @@
 
 use super::crew::Link;
 use super::hub::Hub;
-use super::job::{JobEvent, Stage, Subscriber, Wanted};
+use super::job::{JobEvent, Kept, Stage, Subscriber, Wanted};
 use super::state::State;
 use crate::ids::key;
-use crate::net::Address;
+use crate::net::{Address, Sender};
 use crate::worker::Engine;
 use crate::worker::fetch::{Brought, Source};
 use dask_array::Value;
-use dask_core::{Event, JobId, TaskId, WorkerId};
+use dask_core::{Event, TaskId, WorkerId};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Bytes that are fetched or sent and not yet acknowledged, per job.
@@ -30,11 +31,11 @@ enum Holder {
     Remote(Result<Address, String>),
 }
 
-struct Request {
-    job: JobId,
+/// Results that are to be fetched from one worker.
+pub(super) struct Request {
     worker: u32,
     holder: Holder,
-    tasks: Vec<TaskId>,
+    pub(super) tasks: Vec<TaskId>,
 }
 
 impl State {
@@ -47,7 +48,10 @@ impl State {
         let Some(wanted) = job.wanted.get_mut(&task.local) else {
             // Nobody is sent it: written by the worker, or kept for later.
             if job.kept.contains(&task.local) {
-                job.tell(&JobEvent::Kept { task: task.local, nbytes, failed });
+                if job.arrived.is_empty() {
+                    self.telling.push(task.job.0);
+                }
+                job.arrived.push(Kept { task: task.local, nbytes, failed });
             } else {
                 self.release(task.job, vec![task.local]);
             }
@@ -201,17 +205,20 @@ impl State {
             job.pumping = false;
             return None;
         };
+        Some(self.request(worker, tasks))
+    }
+
+    pub(super) fn request(&self, worker: u32, tasks: Vec<TaskId>) -> Request {
         let holder = match self.crew.workers.get(&worker).map(|w| (&w.link, &w.view.address)) {
             Some((Link::Local(engine), _)) => Holder::Local(Arc::clone(engine)),
             Some((Link::Remote(_), address)) => Holder::Remote(address.parse()),
             None => Holder::Remote(Err("the worker is gone".into())),
         };
-        Some(Request { job: job.id, worker, holder, tasks })
+        Request { worker, holder, tasks }
     }
 
     /// Results were fetched, or not.
-    fn fetched(&mut self, request: &Request, brought: Brought) {
-        let number = request.job.0;
+    fn fetched(&mut self, number: u32, request: &Request, brought: Brought) {
         let Some(job) = self.jobs.get_mut(&number) else { return };
         for (task, value) in brought.values {
             // Lost and computed again meanwhile: it will be fetched from where it is now.
@@ -229,10 +236,15 @@ impl State {
                 *wanted = Wanted::Pending;
             }
         }
-        if !brought.absent.is_empty() {
-            self.event(Event::ReplicaDropped { worker: WorkerId(request.worker), tasks: brought.absent });
-        }
+        self.absent(request, brought.absent);
         self.finished(number);
+    }
+
+    /// A worker did not give these results.
+    pub(super) fn absent(&mut self, request: &Request, tasks: Vec<TaskId>) {
+        if !tasks.is_empty() {
+            self.event(Event::ReplicaDropped { worker: WorkerId(request.worker), tasks });
+        }
     }
 }
 
@@ -240,60 +252,77 @@ impl State {
 async fn pump(hub: Arc<Hub>, number: u32) {
     loop {
         let Some(request) = hub.with(|state| state.next_request(number)) else { return };
-        let brought = fetch(&hub, &request).await;
-        hub.with(|state| state.fetched(&request, brought));
+        let mut brought = Brought::default();
+        let take = |some: Vec<(TaskId, Value)>| brought.values.extend(some);
+        brought.absent = fetch(&hub, &request, None, take).await;
+        hub.with(|state| state.fetched(number, &request, brought));
     }
 }
 
-async fn fetch(hub: &Hub, request: &Request) -> Brought {
-    let mut brought = Brought::default();
-    match &request.holder {
+/// Fetches results and hands them to `take` as they come, no faster than `pace` has room. Returns those that did not come.
+pub(super) async fn fetch(
+    hub: &Hub,
+    request: &Request,
+    pace: Option<&Sender>,
+    mut take: impl FnMut(Vec<(TaskId, Value)>),
+) -> Vec<TaskId> {
+    let address = match &request.holder {
         Holder::Local(engine) => {
-            for task in &request.tasks {
-                match engine.get(*task) {
-                    Some(value) => brought.values.push((*task, value)),
-                    None => brought.absent.push(*task),
-                }
-            }
+            let found = request.tasks.iter().map(|task| (*task, engine.get(*task)));
+            let (there, absent): (Vec<_>, Vec<_>) = found.partition(|(_, value)| value.is_some());
+            take(there.into_iter().filter_map(|(task, value)| Some((task, value?))).collect());
+            return absent.into_iter().map(|(task, _)| task).collect();
         }
-        Holder::Remote(address) => {
-            let idle = hub.sources.lock().unwrap_or_else(|e| e.into_inner()).remove(&request.worker);
-            let result = match (idle, address) {
-                (Some(source), _) => Ok(source),
-                (None, Ok(address)) => Source::connect(address, LARGEST).await.map_err(|e| e.to_string()),
-                (None, Err(error)) => Err(error.clone()),
-            };
-            let result = match result {
-                Ok(mut source) => ask(&mut source, &request.tasks, &mut brought)
-                    .await
-                    .map(|()| source)
-                    .map_err(|e| e.to_string()),
-                Err(error) => Err(error),
-            };
-            match result {
-                Ok(source) => {
-                    hub.sources.lock().unwrap_or_else(|e| e.into_inner()).insert(request.worker, source);
-                }
-                Err(error) => {
-                    tracing::warn!(worker = request.worker, %error, "cannot fetch results for the submitter");
-                    let there: Vec<TaskId> = brought.values.iter().map(|(task, _)| *task).collect();
-                    brought.absent = request.tasks.iter().filter(|t| !there.contains(t)).copied().collect();
-                }
-            }
+        Holder::Remote(address) => address,
+    };
+    let mut open: HashSet<TaskId> = request.tasks.iter().copied().collect();
+    let idle = hub.sources.lock().unwrap_or_else(|e| e.into_inner()).remove(&request.worker);
+    let source = match (idle, address) {
+        (Some(source), _) => Ok(source),
+        (None, Ok(address)) => Source::connect(address, LARGEST).await.map_err(|e| e.to_string()),
+        (None, Err(error)) => Err(error.clone()),
+    };
+    let result = match source {
+        Ok(source) => {
+            ask(source, &request.tasks, pace, &mut open, &mut take).await.map_err(|e| e.to_string())
+        }
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(source) => {
+            hub.sources.lock().unwrap_or_else(|e| e.into_inner()).insert(request.worker, source);
+        }
+        Err(error) => {
+            tracing::warn!(worker = request.worker, %error, "cannot fetch results for a client");
         }
     }
-    brought
+    request.tasks.iter().filter(|task| open.contains(task)).copied().collect()
 }
 
-async fn ask(source: &mut Source, tasks: &[TaskId], brought: &mut Brought) -> Result<(), crate::net::Error> {
+/// Leaves in `open` what did not come.
+async fn ask(
+    mut source: Source,
+    tasks: &[TaskId],
+    pace: Option<&Sender>,
+    open: &mut HashSet<TaskId>,
+    take: &mut impl FnMut(Vec<(TaskId, Value)>),
+) -> Result<Source, crate::net::Error> {
     source.ask(tasks)?;
-    while brought.values.len() + brought.absent.len() < tasks.len() {
+    let mut left = tasks.len();
+    while left > 0 {
         let some = source.answer().await?;
-        if some.values.is_empty() && some.absent.is_empty() {
+        let count = some.values.len() + some.absent.len();
+        if count == 0 {
             return Err(crate::net::Error::Protocol("an answer without results".into()));
         }
-        brought.values.extend(some.values);
-        brought.absent.extend(some.absent);
+        left = left.saturating_sub(count);
+        some.values.iter().for_each(|(task, _)| {
+            open.remove(task);
+        });
+        take(some.values);
+        if let Some(pace) = pace {
+            pace.room().await;
+        }
     }
-    Ok(())
+    Ok(source)
 }

@@ -44,15 +44,8 @@ pub enum JobEvent {
     Outputs(Vec<Output>),
     /// How far it is.
     Progress(Progress),
-    /// A result is there that stays on the workers.
-    Kept {
-        /// The task.
-        task: u32,
-        /// Its bytes.
-        nbytes: u64,
-        /// It is a failure.
-        failed: bool,
-    },
+    /// Results are there that stay on the workers.
+    Kept(Vec<Kept>),
     /// A result.
     Result {
         /// The task.
@@ -73,6 +66,17 @@ pub enum JobEvent {
         /// How far it came.
         progress: Progress,
     },
+}
+
+/// A result that stays on the workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The task.
+    pub task: u32,
+    /// Its bytes.
+    pub nbytes: u64,
+    /// It is a failure.
+    pub failed: bool,
 }
 
 /// Takes a job's events; must not wait. Returns whether it still listens.
@@ -119,6 +123,8 @@ pub(super) struct Job {
     pub(super) kept: HashSet<u32>,
     /// There were such results.
     pub(super) keeps: bool,
+    /// Kept results that are there and of which the subscriber is told soon: many at a time.
+    pub(super) arrived: Vec<Kept>,
     /// Jobs whose results it takes, until it ends.
     pub(super) uses: Vec<u32>,
     /// Jobs that have not ended and take its results.
@@ -158,6 +164,7 @@ impl Job {
             wanted: IdMap::default(),
             kept: HashSet::new(),
             keeps: false,
+            arrived: vec![],
             uses: vec![],
             users: 0,
             causes: IdMap::default(),
@@ -176,8 +183,21 @@ impl Job {
         }
     }
 
-    /// Tells the subscriber, if there is one.
+    /// Tells the subscriber, if there is one; first of what arrived before.
     pub(super) fn tell(&mut self, event: &JobEvent) {
+        self.tell_arrived();
+        self.tell_now(event);
+    }
+
+    /// Tells the subscriber of the kept results that are there.
+    pub(super) fn tell_arrived(&mut self) {
+        if !self.arrived.is_empty() {
+            let kept = JobEvent::Kept(std::mem::take(&mut self.arrived));
+            self.tell_now(&kept);
+        }
+    }
+
+    fn tell_now(&mut self, event: &JobEvent) {
         if let Some(subscriber) = &self.subscriber
             && !subscriber(event)
         {

@@ -8,6 +8,7 @@ mod adapt;
 mod content;
 mod crew;
 mod deliver;
+mod gather;
 mod hub;
 mod job;
 pub mod plan;
@@ -18,6 +19,6 @@ mod view;
 
 pub use crew::{Joining, Link, WorkerView};
 pub use hub::{Hub, Settings};
-pub use job::{JobEvent, Subscriber, check_id};
+pub use job::{JobEvent, Kept, Subscriber, check_id};
 pub use state::{Opened, State};
 pub use view::JobView;

@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::crew::Link;
+use super::gather;
 use super::hub::Hub;
 use super::job::{JobEvent, Subscriber};
 use super::plan::{self, Intake};
@@ -183,9 +184,12 @@ async fn client(hub: &Arc<Hub>, greeted: Greeted) -> Result<(), Error> {
         state.counts.clients += 1;
         state.counts.clients_added += 1;
     });
-    let mut incoming = None;
-    let result = converse(hub, &mut reader, &Sender::new(writer), &mut incoming).await;
-    hub.with(|state| state.counts.clients -= 1);
+    let (mut incoming, mut bound) = (None, vec![]);
+    let result = converse(hub, &mut reader, &Sender::new(writer), &mut incoming, &mut bound).await;
+    hub.with(|state| {
+        state.counts.clients -= 1;
+        bound.into_iter().for_each(|job| state.abandon(job));
+    });
     if let Some(incoming) = incoming {
         incoming.end(hub, "the submitter went away before its plan was complete");
     }
@@ -197,6 +201,7 @@ async fn converse(
     reader: &mut Reader<OwnedReadHalf>,
     sender: &Sender,
     incoming: &mut Option<Incoming>,
+    bound: &mut Vec<u32>,
 ) -> Result<(), Error> {
     let mut numbers: HashMap<String, u32> = HashMap::new();
     loop {
@@ -205,7 +210,11 @@ async fn converse(
             frame => frame?,
         };
         match frame.message {
-            FromClient::Submit(submit) => submitted(hub, sender, submit, incoming, &mut numbers)?,
+            FromClient::Submit(submit) => {
+                let id = submit.bound.then(|| submit.id.clone());
+                submitted(hub, sender, submit, incoming, &mut numbers)?;
+                bound.extend(id.and_then(|id| numbers.get(&id)));
+            }
             FromClient::Plan(bytes) => {
                 let Some(Incoming { job, content, to }) = incoming else { continue };
                 content.feed(&bytes);
@@ -267,6 +276,31 @@ async fn converse(
                     state.end(number, false, "it was cancelled".into());
                 }
             }),
+            FromClient::Forget { id } => {
+                if let Some(number) = numbers.remove(&id) {
+                    bound.retain(|n| *n != number);
+                    hub.with(|state| state.forget(number));
+                }
+            }
+            FromClient::Release { id, tasks } => {
+                if let Some(number) = numbers.get(&id).copied() {
+                    let forgotten = hub.with(|state| {
+                        state.let_go(number, &tasks);
+                        state.job_number(&id).is_none()
+                    });
+                    if forgotten {
+                        numbers.remove(&id);
+                        bound.retain(|n| *n != number);
+                    }
+                }
+            }
+            FromClient::Gather { request, id, tasks } => {
+                tokio::spawn(gather::gather(Arc::clone(hub), sender.clone(), request, id, tasks));
+            }
+            FromClient::Ask { request, question } => {
+                let answer = hub.with(|state| state.answer(question));
+                sender.send(&ToClient::Answer { request, answer })?;
+            }
             FromClient::Explain { id, key } => {
                 let text = hub.with(|state| state.explain(id.as_deref(), &key));
                 sender.send(&ToClient::Explained { text })?;
@@ -282,7 +316,7 @@ fn submitted(
     incoming: &mut Option<Incoming>,
     numbers: &mut HashMap<String, u32>,
 ) -> Result<(), Error> {
-    let Submit { id, priority, source, max_tasks, attach } = submit;
+    let Submit { id, priority, source, max_tasks, attach, .. } = submit;
     if let Some(incoming) = incoming.take() {
         incoming.end(hub, "the submitter did not complete its plan");
     }
@@ -329,7 +363,7 @@ fn accept(state: &mut State, sender: &Sender, job: u32, id: &str, known: bool, a
 }
 
 fn refuse_job(sender: &Sender, id: String, error: String) -> Result<(), Error> {
-    sender.send(&ToClient::Failed { id, refused: true, error, progress: Default::default() })
+    sender.send(&ToClient::Failed { id, refused: true, error, cause: None, progress: Default::default() })
 }
 
 /// Plans a source document and starts it, on a task of its own.
@@ -375,16 +409,20 @@ fn subscriber(id: String, sender: Sender) -> Subscriber {
         let id = id.clone();
         let sent = match event.clone() {
             JobEvent::Outputs(outputs) => sender.send(&ToClient::Outputs { id, outputs }),
-            // No client asks for what is kept yet.
-            JobEvent::Kept { .. } => Ok(()),
+            JobEvent::Kept(kept) => {
+                let failed = kept.iter().enumerate().filter(|(_, k)| k.failed).map(|(i, _)| i as u32);
+                let failed = failed.collect();
+                let (tasks, nbytes) = kept.iter().map(|k| (k.task, k.nbytes)).unzip();
+                sender.send(&ToClient::Kept { id, tasks, nbytes, failed })
+            }
             JobEvent::Progress(progress) => sender.send(&ToClient::Progress { id, progress }),
             JobEvent::Result { task, value } => {
                 let (head, payloads) = codec::encode(&value);
                 sender.send_with(&ToClient::Result { id, task, head: ByteBuf::from(head) }, &payloads)
             }
             JobEvent::Done(progress) => sender.send(&ToClient::Done { id, progress }),
-            JobEvent::Failed { refused, error, progress, .. } => {
-                sender.send(&ToClient::Failed { id, refused, error, progress })
+            JobEvent::Failed { refused, error, cause, progress } => {
+                sender.send(&ToClient::Failed { id, refused, error, cause, progress })
             }
         };
         sent.is_ok()

@@ -28,6 +28,8 @@ pub struct State {
     pub(super) raised: HashSet<u64>,
     /// Events for the core that follow from what it told.
     follow: Vec<Event>,
+    /// Jobs whose subscribers are to be told of kept results.
+    pub(super) telling: Vec<u32>,
     pub(super) settings: Settings,
     pub(super) hub: Weak<Hub>,
     pub(super) runtime: tokio::runtime::Handle,
@@ -79,6 +81,7 @@ impl State {
             arrived: IdMap::default(),
             raised: HashSet::new(),
             follow: vec![],
+            telling: vec![],
             settings,
             hub,
             runtime,
@@ -115,6 +118,11 @@ impl State {
             }
             for event in std::mem::take(&mut self.follow) {
                 self.event(event);
+            }
+        }
+        for number in std::mem::take(&mut self.telling) {
+            if let Some(job) = self.jobs.get_mut(&number) {
+                job.tell_arrived();
             }
         }
     }
@@ -412,6 +420,13 @@ impl State {
         if over {
             self.forget(number);
         }
+    }
+
+    /// Whoever wanted a job has gone: nothing of it is computed or kept any more, but for what other jobs still take.
+    pub fn abandon(&mut self, number: u32) {
+        self.end(number, false, "its client went away".into());
+        let kept: Vec<u32> = self.jobs.get(&number).map_or(vec![], |job| job.kept.iter().copied().collect());
+        self.let_go(number, &kept);
     }
 
     /// A job has ended: it takes nothing from others any more.

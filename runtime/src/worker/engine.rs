@@ -4,6 +4,7 @@ use super::lane::Lane;
 use super::shared::{After, Shared};
 use super::task::{Batch, Taken};
 use super::threads;
+use crate::net::Address;
 use crate::net::message::{Memory, Report};
 use dask_array::Value;
 use dask_core::TaskId;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub small_bytes: usize,
     /// What runs Python calls, if anything does.
     pub lane: Option<Arc<dyn Lane>>,
+    /// Where the scheduler is, unless it is in this process.
+    pub scheduler: Option<Address>,
 }
 
 /// After so long without work, memory kept for the next results goes back to the system.

@@ -2,10 +2,11 @@
 
 use super::fetch::{Fetched, Fetcher};
 use super::serve::{self, Served};
-use super::{Batch, Engine, Outlet, Settings};
+use super::{Batch, Engine, Lane, Outlet, Settings};
 use crate::net::frame::{Limits, Reader};
-use crate::net::message::{FromWorker, Hello, Report, Role, ToWorker, Verdict, WorkerHello};
+use crate::net::message::{APART, FromWorker, Hello, Report, Role, ToWorker, Verdict, WorkerHello};
 use crate::net::{Address, Error, Sender, agent, codec, greet};
+use dask_array::buffer::Buffer;
 use dask_array::{Chunk, DType, Value};
 use dask_core::TaskId;
 use serde_bytes::ByteBuf;
@@ -19,7 +20,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::watch;
 
 /// How a worker runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Where the scheduler is.
     pub scheduler: Address,
@@ -37,6 +38,10 @@ pub struct Options {
     pub contact: Option<Address>,
     /// How long it takes to hand over what it holds when it is told to end.
     pub grace: Duration,
+    /// What runs Python calls, where the process has Python.
+    pub lane: Option<Arc<dyn Lane>>,
+    /// Versions of what Python calls depend on.
+    pub versions: BTreeMap<String, String>,
 }
 
 /// What others may look at while the worker runs.
@@ -94,7 +99,8 @@ pub async fn run(
                 nthreads: options.threads as u32,
                 memory_limit: options.memory_limit,
                 resources: options.resources.clone(),
-                python: false,
+                python: options.lane.is_some(),
+                versions: options.versions.clone(),
             }),
             agent: agent(),
             auth: ByteBuf::new(),
@@ -182,7 +188,8 @@ async fn session(
         // Other processes need the cores that a spinning thread would take.
         spin: Duration::ZERO,
         small_bytes: SMALL,
-        lane: None,
+        lane: options.lane.clone(),
+        scheduler: Some(options.scheduler.clone()),
     };
     let outlet = Remote { scheduler: scheduler.clone(), fetcher: Arc::clone(&fetcher) };
     let engine = Engine::start(settings, Box::new(outlet))?;
@@ -230,18 +237,41 @@ async fn obey(
             ToWorker::Retired => return Ok(()),
             ToWorker::Orders(orders) => orders,
         };
-        orders.check(frame.payloads.len()).map_err(Error::Protocol)?;
+        let blobs = unpack(&orders.blob_lens, frame.payloads).map_err(Error::Protocol)?;
+        orders.check(blobs.len()).map_err(Error::Protocol)?;
         fetcher.learn(&std::mem::take(&mut orders.peers));
-        let blobs = frame.payloads.into_iter().map(|buffer| {
-            let len = buffer.len();
-            Chunk::from_buffer(DType::UInt8, &[len], buffer)
-                .map(Value::Array)
-                .ok_or_else(|| Error::Protocol("a blob that is too large".into()))
-        });
-        if engine.take(Batch { orders, blobs: blobs.collect::<Result<_, _>>()? }) {
+        if engine.take(Batch { orders, blobs }) {
             engine.flush();
         }
     }
+}
+
+/// The blobs of orders, of which small ones share a payload.
+///
+/// # Errors
+/// When the column does not fit the payloads.
+fn unpack(lens: &[u32], payloads: Vec<Buffer>) -> Result<Vec<Value>, String> {
+    let mut payloads = payloads.into_iter();
+    let mut next = || {
+        let buffer = payloads.next().ok_or("a blob without its payload")?;
+        let len = buffer.len();
+        Chunk::from_buffer(DType::UInt8, &[len], buffer).ok_or("a blob that is too large")
+    };
+    let shared = if lens.iter().any(|len| *len != APART) { Some(next()?) } else { None };
+    let mut at = 0;
+    let blob = |len: &u32| match &shared {
+        Some(shared) if *len != APART => {
+            let end = at + *len as usize;
+            if end > shared.len() {
+                return Err("blobs longer than their payload".to_string());
+            }
+            let blob = shared.slice(&[(at, end - at, 1)]);
+            at = end;
+            Ok(Value::Array(blob))
+        }
+        _ => Ok(Value::Array(next()?)),
+    };
+    lens.iter().map(blob).collect()
 }
 
 /// Serves peers for as long as the worker lives.

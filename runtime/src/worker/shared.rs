@@ -7,6 +7,7 @@ use super::lane::{Lane, Trouble};
 use super::task::{self, Batch, Class, NO_BLOB, Ran, Taken, Task};
 use crate::ids::{IdMap, key};
 use crate::net::message::{self, Failed, Missing, Report, Tasks};
+use dask_array::encode::from_bytes;
 use dask_array::{Chunk, Context, Prepared, Value};
 use dask_core::TaskId;
 use dask_plan::plan::Body;
@@ -489,10 +490,11 @@ impl Shared {
     }
 }
 
-/// The failure that an order brought: words, unless it comes from this process.
+/// The failure that an order brought: as bytes, unless it comes from this process.
 fn failure(blob: &Value) -> Value {
-    match blob.array().and_then(Chunk::as_bytes) {
-        Some(text) => Trouble::from(String::from_utf8_lossy(text).into_owned()).into(),
+    match blob.array().and_then(Chunk::as_bytes).map(from_bytes) {
+        Some(Ok(value)) if Trouble::of(&value).is_some() => value,
+        Some(_) => Trouble::from("it failed, and why cannot be read".to_string()).into(),
         None => blob.clone(),
     }
 }

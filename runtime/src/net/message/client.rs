@@ -1,9 +1,13 @@
 //! Between clients and the scheduler.
 
+use super::super::column::{u32s, u64s};
+use super::cause;
+use dask_array::Foreign;
 use dask_plan::plan::Output;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Client to scheduler.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,6 +36,36 @@ pub enum FromClient {
         /// Its id.
         id: String,
     },
+    /// Drops a job and its results, whatever its state.
+    Forget {
+        /// Its id.
+        id: String,
+    },
+    /// Nobody needs these kept results any more.
+    Release {
+        /// The job's id.
+        id: String,
+        /// Its tasks.
+        #[serde(with = "u32s")]
+        tasks: Vec<u32>,
+    },
+    /// Asks for kept results, wherever they are.
+    Gather {
+        /// The client's number of the question.
+        request: u32,
+        /// The job's id.
+        id: String,
+        /// Its tasks.
+        #[serde(with = "u32s")]
+        tasks: Vec<u32>,
+    },
+    /// Asks about the cluster.
+    Ask {
+        /// The client's number of the question.
+        request: u32,
+        /// What.
+        question: Question,
+    },
     /// Asks why a task is where it is.
     Explain {
         /// The job's id; without it, the newest job that has the key.
@@ -56,6 +90,53 @@ pub struct Submit {
     pub max_tasks: u64,
     /// Wants progress and results on this connection.
     pub attach: bool,
+    /// Ends with this connection: what it keeps is then dropped.
+    #[serde(default)]
+    pub bound: bool,
+}
+
+/// What a client asks about the cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Which workers there are.
+    Workers,
+    /// Which workers hold each of these results: jobs' ids and their tasks.
+    Holders(Vec<(String, u32)>),
+}
+
+/// What the scheduler answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The workers, in the order in which they joined.
+    Workers(Vec<WorkerState>),
+    /// The addresses of the workers that hold each result.
+    Holders(Vec<Vec<String>>),
+}
+
+/// A worker, as clients see it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerState {
+    /// Its name.
+    pub name: String,
+    /// Address at which others fetch its results.
+    pub address: String,
+    /// Tasks that it runs at a time.
+    pub nthreads: u32,
+    /// Bytes that it may use; 0 for no limit.
+    pub memory_limit: u64,
+    /// Bytes that its process takes.
+    pub memory: u64,
+    /// Bytes of the results that it keeps.
+    pub managed: u64,
+    /// Tasks that it ran.
+    pub ran: u64,
+    /// Amounts of named resources.
+    pub resources: BTreeMap<String, f64>,
+    /// It runs Python calls: the versions of what matters there. Empty for a worker without Python.
+    pub versions: BTreeMap<String, String>,
 }
 
 /// Scheduler to client.
@@ -92,6 +173,39 @@ pub enum ToClient {
         /// Encoded head.
         head: ByteBuf,
     },
+    /// Kept results are there.
+    Kept {
+        /// The job's id.
+        id: String,
+        /// Its tasks.
+        #[serde(with = "u32s")]
+        tasks: Vec<u32>,
+        /// Bytes of each.
+        #[serde(with = "u64s")]
+        nbytes: Vec<u64>,
+        /// Those that are failures: indices into `tasks`.
+        #[serde(with = "u32s")]
+        failed: Vec<u32>,
+    },
+    /// Some of the results of a [`FromClient::Gather`]; their payloads follow.
+    Gathered {
+        /// The client's number of the question.
+        request: u32,
+        /// Tasks whose results follow.
+        #[serde(with = "u32s")]
+        tasks: Vec<u32>,
+        /// Encoded heads.
+        heads: Vec<ByteBuf>,
+        /// Why no more will come.
+        error: Option<String>,
+    },
+    /// The answer to a [`FromClient::Ask`].
+    Answer {
+        /// The client's number of the question.
+        request: u32,
+        /// It.
+        answer: Answer,
+    },
     /// All tasks are computed, and all results were sent before this.
     Done {
         /// Its id.
@@ -107,6 +221,9 @@ pub enum ToClient {
         refused: bool,
         /// What, where, why.
         error: String,
+        /// The exception, packed, where a task raised one.
+        #[serde(default, with = "cause")]
+        cause: Option<Arc<dyn Foreign>>,
         /// The last numbers.
         progress: Progress,
     },
