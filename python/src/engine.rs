@@ -53,6 +53,20 @@ impl Inner {
         !released.is_empty()
     }
 
+    /// Refuses a process that was forked after the engine began.
+    ///
+    /// # Errors
+    /// When this is one.
+    pub(crate) fn check_process(&self) -> PyResult<()> {
+        if self.pid == std::process::id() {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "this engine was started before the process was forked, and its threads are not here: make a Client in the \
+             child process, or start children by multiprocessing's \"spawn\" or \"forkserver\"",
+        ))
+    }
+
     fn name(&self) -> String {
         format!("graph-{}", self.next.fetch_add(1, Ordering::Relaxed))
     }
@@ -151,7 +165,7 @@ impl Engine {
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.check_process()?;
+        self.inner.check_process()?;
         let built = graph::build(dsk, &keys, false, &|key| find(known, key))?;
         let results = built.results;
         let outcome: Arc<(Mutex<Outcome>, Condvar)> = Arc::default();
@@ -203,7 +217,7 @@ impl Engine {
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Handle>> {
-        self.check_process()?;
+        self.inner.check_process()?;
         let built = graph::build(dsk, &keys, true, &|key| find(known, key))?;
         let kept = self.keep(py, built.part, built.live)?;
         let task = |requested: &Requested| match requested {
@@ -224,7 +238,7 @@ impl Engine {
         token: &str,
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Started<'py>>> {
-        self.check_process()?;
+        self.inner.check_process()?;
         let Some(mapped) = crate::map::tasks(&function, &columns, name, token, known)? else {
             return Ok(None);
         };
@@ -286,16 +300,6 @@ impl Engine {
             },
             None => Err(PyRuntimeError::new_err("a result that was kept is gone")),
         }
-    }
-
-    fn check_process(&self) -> PyResult<()> {
-        if self.inner.pid == std::process::id() {
-            return Ok(());
-        }
-        Err(PyRuntimeError::new_err(
-            "this engine was started before the process was forked, and its threads are not here: make a Client in the \
-             child process, or start children by multiprocessing's \"spawn\" or \"forkserver\"",
-        ))
     }
 }
 

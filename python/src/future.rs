@@ -103,14 +103,20 @@ impl Kept {
         }
     }
 
-    fn watch(&self, task: u32, watched: &Arc<Watched>, number: usize) {
+    /// Has a watch told when a result is there.
+    ///
+    /// # Errors
+    /// When it will never be: the process was forked meanwhile.
+    fn watch(&self, task: u32, watched: &Arc<Watched>, number: usize) -> PyResult<()> {
         let mut state = lock(&self.state);
         if state.done.contains_key(&task) || state.failed.is_some() || state.cancelled.contains(&task) {
             drop(state);
             watched.add(number);
         } else {
+            self.inner.check_process()?;
             state.watches.entry(task).or_default().push((Arc::clone(watched), number));
         }
+        Ok(())
     }
 }
 
@@ -217,18 +223,18 @@ pub(crate) struct Watch {
 #[pymethods]
 impl Watch {
     #[new]
-    fn new(handles: Vec<PyRef<'_, Handle>>) -> Watch {
+    fn new(handles: Vec<PyRef<'_, Handle>>) -> PyResult<Watch> {
         let watched = Arc::new(Watched::default());
         lock(&watched.done).wanted = usize::MAX;
         for (number, handle) in handles.iter().enumerate() {
-            handle.kept.watch(handle.task, &watched, number);
+            handle.kept.watch(handle.task, &watched, number)?;
         }
-        Watch { watched }
+        Ok(Watch { watched })
     }
 
     /// Watches one more, under a number of the caller's.
-    fn add(&self, handle: PyRef<'_, Handle>, number: usize) {
-        handle.kept.watch(handle.task, &self.watched, number);
+    fn add(&self, handle: PyRef<'_, Handle>, number: usize) -> PyResult<()> {
+        handle.kept.watch(handle.task, &self.watched, number)
     }
 
     /// Waits until `count` have come that were not returned before; returns their numbers. Fewer when `timeout` seconds are
@@ -257,7 +263,7 @@ pub(crate) fn gather<'py>(
     let count = handles.len();
     lock(&watched.done).wanted = count;
     for (number, handle) in handles.iter().enumerate() {
-        handle.kept.watch(handle.task, &watched, number);
+        handle.kept.watch(handle.task, &watched, number)?;
     }
     wait(py, &watched.done, &watched.bell, None, |seen| (seen.fresh.len() >= count).then_some(()))?;
     handles.iter().map(|handle| handle.value(py)).collect()
