@@ -43,6 +43,7 @@ test-python: develop ## Compare the binary with numpy, Dask and zarr-python; tes
 	cargo test --workspace --exclude e2e --locked --no-run
 	DASK_RUNTIME=$$(realpath $(TARGET))/debug/dask-runtime $$python -m pytest -q -n 2 runtime/tests/conformance
 	PYTHONPATH=python $$python -m pytest -q python/tests --ignore python/tests/suites
+	cd python && $$python -m mypy.stubtest dask_runtime._engine && cd ..
 	# The same with the oldest Dask, numpy and pandas that pyproject.toml allows.
 	python=$$(scripts/venv python/tests/requirements-oldest.txt)
 	PYTHONPATH=python $$python -m pytest -q -n 2 python/tests --ignore python/tests/suites

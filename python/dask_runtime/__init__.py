@@ -10,6 +10,7 @@
 
 from importlib.util import find_spec
 
+from dask_runtime._engine import __version__
 from dask_runtime.actor import Actor, ActorFuture
 from dask_runtime.client import Client, get, get_client
 from dask_runtime.coordination import Event, Lock, Queue, Semaphore, Variable
@@ -32,6 +33,7 @@ __all__ = [
     "Queue",
     "Semaphore",
     "Variable",
+    "__version__",
     "as_completed",
     "fire_and_forget",
     "futures_of",

@@ -3,6 +3,21 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+__all__ = [
+    "Engine",
+    "Handle",
+    "Watch",
+    "__version__",
+    "gather",
+    "memory_limit",
+    "recognise",
+    "register",
+    "rejoin",
+    "secede",
+]
+
+__version__: str
+
 def memory_limit() -> int:
     """Bytes that this process may use: of its control group or the machine."""
 
@@ -36,7 +51,7 @@ def rejoin() -> None:
 class Engine:
     """Scheduler and compute threads in this process."""
 
-    def __init__(self, threads: int, memory_limit: int) -> None: ...
+    def __new__(cls, threads: int, memory_limit: int) -> Engine: ...
     @property
     def threads(self) -> int: ...
     def get(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Any]: ...
@@ -60,6 +75,6 @@ class Handle:
 class Watch:
     """Says which of some results are there, as they come."""
 
-    def __init__(self, handles: Sequence[Handle]) -> None: ...
+    def __new__(cls, handles: Sequence[Handle]) -> Watch: ...
     def add(self, handle: Handle, number: int) -> None: ...
     def wait(self, count: int, timeout: float | None = None) -> list[int]: ...

@@ -8,7 +8,7 @@ from typing import Any
 
 from dask_runtime import _dask, _engine
 
-__all__ = ["check_client", "check_task", "memory", "seconds", "threads"]
+__all__ = ["check_client", "check_collections", "check_task", "memory", "seconds", "threads"]
 
 _ALONE = "this client runs in its own process; leave it out"
 _NO_SERVER = "an engine in this process listens nowhere; leave it out"
@@ -98,6 +98,16 @@ def check_task(method: str, arguments: dict[str, Any]) -> None:
     _refuse(f"{method}()", given, _REFUSED_OF_TASKS)
 
 
+def check_collections(method: str, given: list[Any]) -> None:
+    """Refuses what is no collection of Dask's."""
+    for one in given:
+        if not _dask.is_dask_collection(one):
+            raise TypeError(
+                f"{method}() takes Dask collections (arrays, dataframes, bags, delayed), got {type(one).__name__}; "
+                "use scatter() for plain data"
+            )
+
+
 def take_of_tasks(arguments: dict[str, Any]) -> dict[str, Any]:
     """Takes those of distributed's arguments out that are no arguments of the called function."""
     return {name: arguments.pop(name) for name in _REFUSED_OF_TASKS if name in arguments}
@@ -144,5 +154,8 @@ def seconds(timeout: float | str | datetime.timedelta | None) -> float | None:
     """A timeout as a number of seconds, from what distributed takes for one: a number, "200ms", a timedelta."""
     if timeout is None or isinstance(timeout, (int, float)):
         return timeout
-    found: float = _dask.parse_timedelta(timeout)
+    try:
+        found: float = _dask.parse_timedelta(timeout)
+    except (KeyError, ValueError):
+        raise ValueError(f"timeout is {timeout!r}; use seconds as a number, or as '200ms' or '2 minutes'") from None
     return found

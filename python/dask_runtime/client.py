@@ -192,6 +192,7 @@ class Client(Reports):
         self._bell = None
 
     def __enter__(self) -> Client:
+        self._open()
         if self._asynchronous:
             raise TypeError("asynchronous is True; use 'async with' instead of 'with'")
         return self
@@ -200,6 +201,7 @@ class Client(Reports):
         self.close()
 
     async def __aenter__(self) -> Client:
+        self._open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -260,6 +262,7 @@ class Client(Reports):
         arguments.check_task("persist", kwargs)
         single = not isinstance(collections, (tuple, list, set, frozenset))
         many = [collections] if single else list(collections)
+        arguments.check_collections("persist", many)
         expr = _dask.collections_to_expr(many, optimize_graph).optimize()
         keys = expr.__dask_keys__()
         flat = list(dict.fromkeys(_dask.flatten(keys)))
@@ -296,6 +299,7 @@ class Client(Reports):
         A task that may run native still runs as Python where its blocks are not plain arrays (masked, sparse, of
         objects), or where numpy does something that the engine does not.
         """
+        arguments.check_collections("explain", [collection])
         expr = _dask.finalized([collection], True)
         keys = list(_dask.flatten(expr.__dask_keys__()))
         rows = self._open().explain(self._graph(expr), keys, self._known)

@@ -93,7 +93,8 @@ class Future(_dask.TaskRef):
 
     def _held(self) -> _engine.Handle:
         if self._handle is None:
-            raise CancelledError(f"{self.key!r} was released")
+            why = "was released" if self._client.status == "running" else "is gone: its client was closed"
+            raise CancelledError(f"{self.key!r} {why}")
         return self._handle
 
     def _then(self, what: Callable[[_engine.Handle], Any], timeout: float | str | None) -> Any:

@@ -28,6 +28,7 @@ class Registry:
 
     def of(self, client: Client, kind: str, name: Any, named: bool) -> State:
         """The state of a name, which begins when it is first asked for."""
+        client._open()
         with self._lock:
             state = self._states.get((kind, name))
             if state is None:

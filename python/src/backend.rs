@@ -122,7 +122,9 @@ pub(crate) fn fetch(
         Backend::Here(embedded) => Ok(py.detach(|| {
             let mut numbers: HashMap<&str, Option<u32>> = HashMap::new();
             for result in results {
-                numbers.entry(&result.job).or_insert_with(|| embedded.hub.with(|s| s.job_number(&result.job)));
+                numbers
+                    .entry(&result.job)
+                    .or_insert_with(|| embedded.hub.with(|s| s.job_number(&result.job)));
             }
             let find = |result: &External| {
                 let job = JobId(numbers.get(result.job.as_str()).copied()??);
@@ -158,7 +160,9 @@ fn gather(session: &Session, job: &str, tasks: Vec<u32>, coming: &Arc<(Mutex<Com
     let receive = move |reply: Reply| {
         let came: Vec<(u32, Result<Value, Trouble>)> = match reply {
             Reply::Values(values) => values.into_iter().map(|(task, value)| (task, judge(value))).collect(),
-            Reply::Failed(error) => left.iter().map(|task| (*task, Err(Trouble::from(error.clone())))).collect(),
+            Reply::Failed(error) => {
+                left.iter().map(|task| (*task, Err(Trouble::from(error.clone())))).collect()
+            }
             Reply::Answer(_) => vec![],
         };
         let mut state = lock(&coming.0);

@@ -51,6 +51,20 @@ impl Inner {
         any
     }
 
+    /// Refuses a process that was forked after the engine began.
+    ///
+    /// # Errors
+    /// When this is one.
+    pub(crate) fn check_process(&self) -> PyResult<()> {
+        if self.pid == std::process::id() {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "this engine was started before the process was forked, and its threads are not here: make a Client in the \
+             child process, or start children by multiprocessing's \"spawn\" or \"forkserver\"",
+        ))
+    }
+
     fn submit(
         &self,
         parts: Vec<Part>,
@@ -159,7 +173,7 @@ impl Engine {
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        self.check_process()?;
+        self.inner.check_process()?;
         let inner = &self.inner;
         let built = graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key))?;
         let results = built.results;
@@ -203,7 +217,7 @@ impl Engine {
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Handle>> {
-        self.check_process()?;
+        self.inner.check_process()?;
         let form = self.inner.backend.form();
         let built = graph::build(dsk, &keys, true, form, &|key| find(known, key))?;
         let kept = self.keep(py, built.parts, built.live)?;
@@ -225,7 +239,7 @@ impl Engine {
         token: &str,
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Started<'py>>> {
-        self.check_process()?;
+        self.inner.check_process()?;
         let Some(mapped) =
             crate::map::tasks(&function, &columns, name, token, self.inner.backend.form(), known)?
         else {
@@ -341,16 +355,6 @@ impl Engine {
             Some(Err(trouble)) => Err(value::error(py, &trouble)),
             None => Err(PyRuntimeError::new_err("a result that was kept is gone")),
         }
-    }
-
-    fn check_process(&self) -> PyResult<()> {
-        if self.inner.pid == std::process::id() {
-            return Ok(());
-        }
-        Err(PyRuntimeError::new_err(
-            "this engine was started before the process was forked, and its threads are not here: make a Client in the \
-             child process, or start children by multiprocessing's \"spawn\" or \"forkserver\"",
-        ))
     }
 }
 

@@ -105,14 +105,20 @@ impl Kept {
         }
     }
 
-    fn watch(&self, task: u32, watched: &Arc<Watched>, number: usize) {
+    /// Has a watch told when a result is there.
+    ///
+    /// # Errors
+    /// When it will never be: the process was forked meanwhile.
+    fn watch(&self, task: u32, watched: &Arc<Watched>, number: usize) -> PyResult<()> {
         let mut state = lock(&self.state);
         if state.done.contains_key(&task) || state.failed.is_some() || state.cancelled.contains(&task) {
             drop(state);
             watched.add(number);
         } else {
+            self.inner.check_process()?;
             state.watches.entry(task).or_default().push((Arc::clone(watched), number));
         }
+        Ok(())
     }
 }
 
@@ -225,18 +231,18 @@ pub(crate) struct Watch {
 #[pymethods]
 impl Watch {
     #[new]
-    fn new(handles: Vec<PyRef<'_, Handle>>) -> Watch {
+    fn new(handles: Vec<PyRef<'_, Handle>>) -> PyResult<Watch> {
         let watched = Arc::new(Watched::default());
         lock(&watched.done).wanted = usize::MAX;
         for (number, handle) in handles.iter().enumerate() {
-            handle.kept.watch(handle.task, &watched, number);
+            handle.kept.watch(handle.task, &watched, number)?;
         }
-        Watch { watched }
+        Ok(Watch { watched })
     }
 
     /// Watches one more, under a number of the caller's.
-    fn add(&self, handle: PyRef<'_, Handle>, number: usize) {
-        handle.kept.watch(handle.task, &self.watched, number);
+    fn add(&self, handle: PyRef<'_, Handle>, number: usize) -> PyResult<()> {
+        handle.kept.watch(handle.task, &self.watched, number)
     }
 
     /// Waits until `count` have come that were not returned before; returns their numbers. Fewer when `timeout` seconds are
@@ -265,7 +271,7 @@ pub(crate) fn gather<'py>(
     let count = handles.len();
     lock(&watched.done).wanted = count;
     for (number, handle) in handles.iter().enumerate() {
-        handle.kept.watch(handle.task, &watched, number);
+        handle.kept.watch(handle.task, &watched, number)?;
     }
     wait(py, &watched.done, &watched.bell, None, |seen| (seen.fresh.len() >= count).then_some(()))?;
     let mut values = Vec::with_capacity(count);

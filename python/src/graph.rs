@@ -7,12 +7,12 @@ use crate::recipe::{self, Recipe};
 use crate::ship::Shipping;
 use crate::spec::{self, Argument, Node, Spec};
 use dask_array::Value;
+use dask_plan::DType;
 use dask_plan::columns::u32s;
 use dask_plan::order::{Graph, order};
 use dask_plan::plan::{
     Block, Body, EXTERNAL, External, Output, Part, Python as Call, Sink, TaskKind, Template, VERSION,
 };
-use dask_plan::DType;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};

@@ -30,6 +30,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[pymodule]
 mod _engine {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::engine::{Engine, memory_limit};
     #[pymodule_export]
@@ -42,4 +44,9 @@ mod _engine {
     use crate::recipe::recognise;
     #[pymodule_export]
     use crate::wait::{rejoin, secede};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

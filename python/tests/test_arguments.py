@@ -58,6 +58,8 @@ def test_memory_and_timeouts_as_distributed_takes_them():
     assert memory(0.5) == memory("auto") // 2
     assert seconds("200ms") == 0.2 and seconds(datetime.timedelta(minutes=1)) == 60
     assert seconds(3) == 3 and seconds(None) is None
+    with pytest.raises(ValueError, match="timeout is 'soon'; use seconds as a number"):
+        seconds("soon")
 
 
 def test_arguments_of_submit(client):

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import CancelledError
 from operator import add
 
 import dask
@@ -13,7 +14,7 @@ import dask.bag as db
 import numpy as np
 import pytest
 from dask.delayed import delayed
-from dask_runtime import Client, as_completed, fire_and_forget, get_client, wait
+from dask_runtime import Client, Lock, as_completed, fire_and_forget, get_client, wait
 
 
 def inc(x):
@@ -208,20 +209,73 @@ def test_interrupt_gives_the_prompt_back(client):
     assert client.submit(inc, 1).result() == 2
 
 
-def test_a_closed_client_and_a_forked_child_are_told(client):
+def test_a_forked_child_is_told(client):
+    pending = client.submit(time.sleep, 1)
+    uses = [
+        lambda: client.get({"a": (inc, 1)}, "a"),
+        lambda: client.submit(inc, 1),
+        lambda: client.map(inc, [1]),
+        lambda: pending.result(),
+        lambda: client.gather([pending]),
+        lambda: wait(pending),
+        lambda: next(as_completed([pending])),
+    ]
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        try:
-            client.get({"a": (inc, 1)}, "a")
-        except RuntimeError as error:
-            os.write(write, str(error).encode())
+        # None of them may wait for threads that are not there.
+        signal.alarm(20)
+        for use in uses:
+            try:
+                use()
+            except RuntimeError as error:
+                os.write(write, b"forked " if "forked" in str(error) else b"another error ")
+        with Client(threads_per_worker=1) as own:
+            os.write(write, str(own.submit(inc, 1).result()).encode())
         os._exit(0)
-    os.waitpid(child, 0)
-    assert b"forked" in os.read(read, 1000)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(read, 1000) == b"forked " * len(uses) + b"2"
+
+
+def test_a_closed_client_is_told(client):
+    future = client.submit(inc, 1)
+    lock = Lock("mine")
     client.close()
-    with pytest.raises(RuntimeError, match="closed"):
-        client.submit(inc, 1)
+    client.close()
+    x = da.ones(3)
+    uses = [
+        lambda: client.submit(inc, 1),
+        lambda: client.map(inc, [1]),
+        lambda: client.get({"a": (inc, 1)}, "a"),
+        lambda: client.compute(x),
+        lambda: client.persist(x),
+        lambda: client.explain(x),
+        lambda: client.scatter([1]),
+        lambda: client.run(inc, 1),
+        lambda: client.nthreads(),
+        lambda: client.restart(),
+        lambda: client.get_executor().submit(inc, 1),
+        lambda: Lock("other", client=client),
+        client.__enter__,
+    ]
+    for use in uses:
+        with pytest.raises(RuntimeError, match="this client is closed; make another"):
+            use()
+    for use in (future.result, lambda: client.gather([future]), lambda: future.add_done_callback(print)):
+        with pytest.raises(CancelledError, match="its client was closed"):
+            use()
+    with pytest.raises(CancelledError, match="client was closed"):
+        lock.acquire(timeout=1)
+    assert client.status == "closed" and future.status == "cancelled"
+    with pytest.raises(ValueError, match="no client is open; make one"):
+        get_client()
+
+
+def test_what_is_no_collection_is_refused(client):
+    with pytest.raises(TypeError, match=r"persist\(\) takes Dask collections .*, got int; use scatter"):
+        client.persist([da.ones(3), 3])
+    with pytest.raises(TypeError, match=r"explain\(\) takes Dask collections .*, got ndarray"):
+        client.explain(np.ones(3))
 
 
 def test_callbacks_of_dask(client, capsys):

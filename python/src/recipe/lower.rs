@@ -83,7 +83,9 @@ impl<'py> Writer<'py> {
             let of = step.arguments.iter().map(|a| self.argument(a)).collect::<Option<Vec<_>>>()?;
             let made = match &step.function {
                 Function::List => Ref::List(of),
-                Function::Node(..) | Function::OwnNode(..) | Function::Own(_) => return self.stop("it is a graph node of another kind".into()),
+                Function::Node(..) | Function::OwnNode(..) | Function::Own(_) => {
+                    return self.stop("it is a graph node of another kind".into());
+                }
                 Function::Object(function) => {
                     let py = self.py;
                     let keywords = step
