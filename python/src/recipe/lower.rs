@@ -360,6 +360,7 @@ fn inverse(permutation: &Chunk) -> Option<Chunk> {
     };
     with_dtype!(permutation.dtype(), T in [i8, i16, i32, i64, u8, u16, u32, u64] => {
         for (from, &to) in permutation.view::<T>().iter().enumerate() {
+            #[allow(clippy::unnecessary_cast, reason = "one of the types is the same")]
             put(from, to as i64)?;
         }
     }, else => return None);

@@ -2,6 +2,7 @@
 //!
 //! Whatever is not certain to be what numpy does has no program, and is left to the Python call.
 
+mod counting;
 mod elementwise;
 mod indexing;
 mod movement;
@@ -199,6 +200,7 @@ impl Writer {
             Known::Cumulative(f) => self.cumulative(f, false, &of, keywords),
             Known::Nancumulative(f) => self.cumulative(f, true, &of, keywords),
             Known::PrefixFirst | Known::PrefixCombine => self.prefix(of, &keywords),
+
             Known::Coarsen => self.coarsen(&of, keywords),
             Known::Topk => self.topk(&of, keywords, false),
             Known::TopkAggregate => self.topk(&of, keywords, true),

@@ -59,8 +59,9 @@ fn candidates<T: Ordered>(all: &[T], lane: &mut Vec<T>, keep: usize, descending:
     lane.extend_from_slice(&all[..room]);
     let mut bound = cut(lane, keep, order);
     for run in all[room..].chunks(64) {
-        if run.iter().fold(false, |any, x| any | order(x, &bound).is_lt()) {
-            lane.extend(run.iter().filter(|x| order(x, &bound).is_lt()));
+        let comes_before = |x: &T| if descending { x.is_after(&bound) } else { bound.is_after(x) };
+        if run.iter().fold(false, |any, x| any | comes_before(x)) {
+            lane.extend(run.iter().filter(|x| comes_before(x)));
             if lane.len() >= room {
                 bound = cut(lane, keep, order);
             }
@@ -126,6 +127,30 @@ mod tests {
         assert!(largest.as_slice::<f64>().unwrap()[0].is_nan());
         assert_eq!(largest.as_slice::<f64>().unwrap()[1..], [7.0, 5.0]);
         assert_eq!(top(-2, 0, &[x]).unwrap().as_slice::<f64>().unwrap(), [-1.0, 3.0]);
+    }
+
+    #[test]
+    fn topk_of_a_long_lane_is_what_sorting_gives() {
+        for (n, step) in [(20_000u64, 7919u64), (5000, 1), (5000, 0)] {
+            let value = |i: u64| match i * step % 1009 {
+                17 => f64::NAN,
+                18 => f64::INFINITY,
+                x => x as f64 - 300.0,
+            };
+            let all: Vec<f64> = (0..n).map(value).collect();
+            let mut sorted = all.clone();
+            sorted.sort_by(Ordered::order);
+            let x = Chunk::from_slice(&[all.len()], &all);
+            let bits = |x: &[f64]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            for k in [1usize, 40, 700] {
+                let least = top(-(k as i64), 0, std::slice::from_ref(&x)).unwrap();
+                assert_eq!(bits(least.as_slice().unwrap()), bits(&sorted[..k]));
+                let largest = top(k as i64, 0, std::slice::from_ref(&x)).unwrap();
+                sorted.reverse();
+                assert_eq!(bits(largest.as_slice().unwrap()), bits(&sorted[..k]));
+                sorted.reverse();
+            }
+        }
     }
 
     #[test]

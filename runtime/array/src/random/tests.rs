@@ -138,3 +138,22 @@ fn empty_entropy_is_zero_and_empty_blocks_are_empty() {
     assert_eq!(of(&none), of(&zero));
     assert!(draw((&zero, Draw::StandardNormal, Float64), 0, &[0, 3]).unwrap().is_empty());
 }
+
+#[test]
+fn a_key_seeds_the_older_generator() {
+    let random = |key: Option<&Chunk>, n: usize| {
+        let of = (&Rng::Mt19937Key, Draw::Random, DType::Float64);
+        super::run(of, key, Int::Lit(0), &[Int::from(n)], &[], &Context::default())
+    };
+    let key = Chunk::from_slice(&[624], &(0..624).collect::<Vec<u32>>());
+    // numpy.random.RandomState(numpy.arange(624, dtype="uint32")).random_sample(1000)[[0, 1, 311, 312, 999]]
+    let drawn = random(Some(&key), 1000).unwrap();
+    let drawn = drawn.as_slice::<f64>().unwrap();
+    assert_eq!(
+        [0, 1, 311, 312, 999].map(|i| drawn[i]),
+        [0.2055544696761198, 0.5330331297477218, 0.5542896363814631, 0.4859948298431046, 0.7572186500273032]
+    );
+    assert!(random(None, 3).unwrap_err().to_string().contains("takes a key"));
+    let short = Chunk::from_slice(&[2], &[1u32, 2]);
+    assert!(random(Some(&short), 3).unwrap_err().to_string().contains("it takes 624 words"));
+}

@@ -157,21 +157,29 @@ impl<T: Number, G: Fn(T, T) -> bool + Copy> Job for Ordered<'_, T, G> {
 
     #[inline(always)]
     fn run<L: Level>(self) -> Option<T> {
-        let mut lanes = [self.neutral; WIDE];
-        let mut nan = [false; WIDE];
-        let mut rows = self.run.chunks_exact(WIDE);
-        for row in &mut rows {
-            for i in 0..WIDE {
-                lanes[i] = if (self.replaces)(lanes[i], row[i]) { row[i] } else { lanes[i] };
-                nan[i] |= row[i].is_nan();
+        // NaN is kept beside, in lanes of the same width, so that both are one instruction each.
+        let (mut lanes, mut nan) = ([self.neutral; WIDE], [self.neutral; WIDE]);
+        let (rows, rest) = self.run.as_chunks::<WIDE>();
+        let mut last = [self.neutral; WIDE];
+        last[..rest.len()].copy_from_slice(rest);
+        for row in rows.iter().chain([&last]) {
+            for (lane, &x) in lanes.iter_mut().zip(row) {
+                *lane = if (self.replaces)(*lane, x) { x } else { *lane };
+            }
+            for (nan, &x) in nan.iter_mut().zip(row) {
+                *nan = if x.is_nan() { x } else { *nan };
             }
         }
-        for (i, &x) in rows.remainder().iter().enumerate() {
-            lanes[i] = if (self.replaces)(lanes[i], x) { x } else { lanes[i] };
-            nan[i] |= x.is_nan();
+        let mut width = WIDE / 2;
+        while width > 0 {
+            for i in 0..width {
+                let (other, odd) = (lanes[i + width], nan[i + width]);
+                lanes[i] = if (self.replaces)(lanes[i], other) { other } else { lanes[i] };
+                nan[i] = if odd.is_nan() { odd } else { nan[i] };
+            }
+            width /= 2;
         }
-        let best = |a, b| if (self.replaces)(a, b) { b } else { a };
-        (!nan.contains(&true)).then(|| lanes.into_iter().fold(self.neutral, best))
+        (!nan[0].is_nan()).then_some(lanes[0])
     }
 }
 
