@@ -1,7 +1,7 @@
 """The engine's commands in a Python process: ``python -m dask_runtime scheduler``, ``worker`` and the others.
 
-They are those of the binary ``dask-runtime``; a worker also runs Python calls, under a supervisor that starts it again when its
-process dies (``--no-supervisor`` does without).
+They are those of the binary ``dask-runtime``; a worker also runs Python calls, under a supervisor that starts it again
+when its process dies (``--no-supervisor`` does without).
 """
 
 from __future__ import annotations

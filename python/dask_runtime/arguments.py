@@ -8,7 +8,7 @@ from typing import Any
 
 from dask_runtime import _dask, _engine
 
-__all__ = ["check_client", "check_collections", "check_task", "memory", "seconds", "threads"]
+__all__ = ["address", "check_client", "check_collections", "check_task", "memory", "seconds", "threads", "workers"]
 
 _ALONE = "this client runs in its own process; leave it out"
 _NO_SERVER = "an engine in this process listens nowhere; leave it out"
@@ -17,8 +17,7 @@ _THREADS = "use threads_per_worker=<number of tasks at a time>"
 
 # What distributed's Client and LocalCluster take and has no meaning here, unless it is None: what to do instead.
 _REFUSED = {
-    "address": f"other processes cannot be joined yet; leave it out to run in this process, and {_THREADS}",
-    "scheduler_file": "other processes cannot be joined yet; leave it out to run in this process",
+    "scheduler_file": "schedulers write none; use address='tcp://…:8786'",
     "security": _NO_SERVER,
     "serializers": _NO_MESSAGES,
     "deserializers": _NO_MESSAGES,
@@ -43,7 +42,6 @@ _REFUSED = {
     "scheduler_kwargs": _ALONE,
     "scheduler_sync_interval": _ALONE,
     "local_directory": "the engine writes no files of its own; leave it out",
-    "resources": f"one process has all there is; leave it out, or bound calls by a Semaphore, or {_THREADS}",
     "nanny": _ALONE,
     "ncores": _THREADS,
     "nthreads": _THREADS,
@@ -75,19 +73,8 @@ def check_client(arguments: dict[str, Any]) -> None:
         When distributed has no such argument either.
 
     """
-    n_workers = arguments.pop("n_workers", None)
-    if n_workers not in (None, 1):
-        raise ValueError(
-            f"n_workers is {n_workers!r}: worker processes are not there yet, the one worker is this process; "
-            f"use n_workers=1, and {_THREADS}"
-        )
-    if arguments.pop("processes", None):
-        raise ValueError(
-            f"processes is True: worker processes are not there yet; use processes=False to run in this process, "
-            f"and {_THREADS}"
-        )
-    # Nothing is connected to and nothing is logged, so whatever these ask for is so already.
-    for satisfied in ("timeout", "silence_logs", "name"):
+    # Nothing is logged here and nobody shows a name, so whatever these ask for is so already.
+    for satisfied in ("silence_logs", "name"):
         arguments.pop(satisfied, None)
     _refuse("Client()", arguments, _REFUSED)
 
@@ -121,21 +108,46 @@ def _refuse(where: str, arguments: dict[str, Any], refused: dict[str, str]) -> N
             raise ValueError(f"{name} is {value!r}: {refused[name]}")
 
 
-def threads(number: int | None) -> int:
-    """How many compute threads are asked for: None for as many as this process may use cores."""
+def workers(n_workers: Any, processes: Any) -> int:
+    """How many worker processes are asked for; 0 for this process."""
+    if n_workers is not None and (isinstance(n_workers, bool) or not isinstance(n_workers, int) or n_workers < 1):
+        raise ValueError(
+            f"n_workers is {n_workers!r}; use a whole number of worker processes, or n_workers=1 for this one"
+        )
+    if processes is False:
+        if n_workers not in (None, 1):
+            raise ValueError(f"n_workers is {n_workers} and processes is False: this process is one worker; {_THREADS}")
+        return 0
+    return n_workers or 1 if processes else n_workers if n_workers not in (None, 1) else 0
+
+
+def address(given: Any, workers: int) -> str | None:
+    """The scheduler that is asked for; None for this process."""
+    if given is not None and workers:
+        raise ValueError(f"address is {given!r} and {workers} worker processes are asked for; use one of them")
+    if given is None and not workers:
+        given = os.environ.get("DASK_SCHEDULER_ADDRESS") or _dask.config.get("scheduler-address", None)
+    found = getattr(given, "scheduler_address", given)
+    if found is not None and not isinstance(found, str):
+        raise TypeError(f"address is {given!r}; use 'tcp://host:8786', or something with a scheduler_address")
+    return found
+
+
+def threads(number: int | None, among: int = 1) -> int:
+    """How many compute threads are asked for: None for as many as this process may use cores, shared out."""
     if number is None:
-        return len(os.sched_getaffinity(0))
+        return max(1, len(os.sched_getaffinity(0)) // among)
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ValueError(f"threads_per_worker is {number!r}; use a whole number from 1, or None for one for each core")
     return number
 
 
-def memory(limit: int | float | str | None) -> int:
-    """Bytes of a memory limit; 0 for none. Up to 1 it is a part of what the process may use."""
+def memory(limit: int | float | str | None, among: int = 1) -> int:
+    """Bytes of a memory limit; 0 for none. Up to 1 it is a part of what the process may use; "auto" is shared out."""
     if limit is None:
         return 0
     if limit == "auto":
-        return _engine.memory_limit()
+        return _engine.memory_limit() // among
     try:
         number = _dask.parse_bytes(limit) if isinstance(limit, str) else limit
         if 0 < number <= 1:

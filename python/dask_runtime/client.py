@@ -18,11 +18,13 @@ from dask_runtime import _dask, _engine, arguments
 from dask_runtime import actor as actor_module
 from dask_runtime.callbacks import with_callbacks
 from dask_runtime.calls import Retried, awaited, same, token
+from dask_runtime.cluster import LocalCluster
 from dask_runtime.executor import ClientExecutor
 from dask_runtime.future import Callbacks, Future, until_done, wait
 from dask_runtime.nested import find, pack, tuples, values
 from dask_runtime.reports import ADDRESS, Reports
 from dask_runtime.shared import Registry
+from dask_runtime.versions import compare
 from dask_runtime.waiting import Ready, rung, then
 
 __all__ = ["Client", "get", "get_client"]
@@ -31,7 +33,7 @@ _clients: list[weakref.ref[Client]] = []
 
 
 def get_client() -> Client:
-    """The newest client that is open.
+    """The newest client that is open; in a task on a cluster, one of that cluster.
 
     Raises
     ------
@@ -39,11 +41,23 @@ def get_client() -> Client:
         When there is none.
 
     """
+    address = _engine.scheduler_address()
+    if address is not None:
+        with _lock:
+            client = _of_tasks.get(address)
+            if client is None or client._lost():
+                client = _of_tasks[address] = Client(address, set_as_default=False)
+        return client
     for reference in reversed(_clients):
         client = reference()
         if client is not None and client.status == "running":
             return client
     raise ValueError("no client is open; make one by dask_runtime.Client()")
+
+
+# The clients of tasks on a cluster that ask for one.
+_of_tasks: dict[str, Client] = {}
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -104,42 +118,69 @@ class Client(Reports):
     """Runs Dask's collections and functions on the engine.
 
     ``Client()`` runs it in this process, with a compute thread for each core: no daemon, no port, nothing pickled.
+    ``Client(n_workers=4)`` starts a scheduler and worker processes on this machine, which end with the client.
+    ``Client("tcp://…:8786")`` uses a cluster, as does ``Client()`` where ``DASK_SCHEDULER_ADDRESS`` or the
+    configuration's ``scheduler-address`` names one.
 
     Parameters
     ----------
     address
-        Of a scheduler; other processes cannot be joined yet.
+        Of a scheduler, or something with a ``scheduler_address``.
+    n_workers
+        Worker processes to start; None or 1 for this process.
     threads_per_worker
-        Tasks that run at a time; by default as many as this process may use cores.
+        Tasks that run at a time; by default as many as this process may use cores, shared out among the workers.
+    processes
+        True for worker processes, though it be one; False for this process.
     memory_limit
-        Bytes that the process may use, as a number or as ``"4 GiB"``; ``"auto"`` for what the machine or its control
-        group has, a number up to 1 for a part of that, None or 0 for no limit.
+        Bytes that the process may use, or each worker process, as a number or as ``"4 GiB"``; ``"auto"`` for what the
+        machine or its control group has, shared out among the workers, a number up to 1 for a part of that, None or 0
+        for no limit.
+    resources
+        Amounts of named resources that each worker process has.
+    timeout
+        How long a scheduler is tried, and its versions waited for.
     set_as_default
         Whether ``compute`` and ``persist`` of Dask use this client while it is open.
     asynchronous
         Whether it is used from coroutines: there, what would wait is to be awaited.
     kwargs
-        What else distributed's Client takes: accepted where it means what is so anyway, such as ``processes=False``;
-        refused otherwise.
+        What else distributed's Client takes: accepted where it means what is so anyway; refused otherwise.
 
     """
 
     def __init__(
         self,
-        address: str | None = None,
+        address: Any = None,
         *,
+        n_workers: int | None = None,
         threads_per_worker: int | None = None,
+        processes: bool | None = None,
         memory_limit: int | float | str | None = "auto",
+        resources: dict[str, float] | None = None,
+        timeout: Any = 5,
         set_as_default: bool = True,
         asynchronous: bool = False,
         **kwargs: Any,
     ) -> None:
-        arguments.check_client({"address": address, **kwargs})
+        arguments.check_client(kwargs)
+        self.id = f"Client-{uuid.uuid4()}"
+        workers = arguments.workers(n_workers, processes)
+        self.cluster: LocalCluster | None = None
+        self._address = arguments.address(address, workers)
+        self._patience = arguments.seconds(timeout)
+        if workers:
+            each = arguments.threads(threads_per_worker, workers)
+            self.cluster = LocalCluster(workers, each, arguments.memory(memory_limit, workers), resources)
+            self._address = self.cluster.scheduler_address
+        elif resources is not None:
+            raise ValueError(
+                f"resources is {resources!r}: workers have them; use n_workers=, or start workers with --resource"
+            )
         self._settings = (arguments.threads(threads_per_worker), arguments.memory(memory_limit))
-        self._engine: _engine.Engine | None = _engine.Engine(*self._settings)
+        self._engine: _engine.Engine | None = self._start_engine()
         self._asynchronous = asynchronous
         self._pid = os.getpid()
-        self.id = f"Client-{uuid.uuid4()}"
         self._known = _Known()
         self._shared = Registry()
         self._bell: _engine.Handle | None = None
@@ -149,6 +190,22 @@ class Client(Reports):
             settings = {"scheduler": self, "dataframe.shuffle.method": "tasks", "array.rechunk.method": "tasks"}
             self._config = _dask.config.set(settings)
         _clients.append(weakref.ref(self))
+
+    def _start_engine(self) -> _engine.Engine:
+        if self._address is None:
+            return _engine.Engine(*self._settings)
+        try:
+            patience = 3600.0 if self._patience is None else self._patience
+            engine = _engine.Engine.connect(self._address, patience, f"{self.id}-{uuid.uuid4().hex[:8]}")
+            if self.cluster is not None:
+                self.cluster.wait(lambda: len(engine.workers()))
+            else:
+                compare(engine.workers())
+        except BaseException:
+            if self.cluster is not None:
+                self.cluster.close()
+            raise
+        return engine
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -170,6 +227,8 @@ class Client(Reports):
             self._forget()
             self._engine = None
             self._shared.close()
+            if self.cluster is not None:
+                self.cluster.close()
         return self._now(None)
 
     shutdown = close
@@ -180,7 +239,7 @@ class Client(Reports):
         self._forget()
         self._shared.close()
         self._shared = Registry()
-        self._engine = _engine.Engine(*self._settings)
+        self._engine = self._start_engine()
         return self._now(None)
 
     def _forget(self) -> None:
@@ -215,6 +274,10 @@ class Client(Reports):
         if self._engine is None:
             raise RuntimeError("this client is closed; make another by dask_runtime.Client()")
         return self._engine
+
+    def _lost(self) -> bool:
+        """Whether the connection to the cluster ended."""
+        return self._engine is None or self._engine.lost is not None
 
     def _is_here(self) -> bool:
         """Whether the engine runs, and in this process."""

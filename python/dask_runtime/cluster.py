@@ -81,7 +81,9 @@ class LocalCluster:
         until = time.monotonic() + timeout
         while count() < len(self.workers):
             if time.monotonic() > until:
-                raise TimeoutError(f"{len(self.workers)} worker processes were started; {count()} came within {timeout} s")
+                raise TimeoutError(
+                    f"{len(self.workers)} worker processes were started; {count()} came within {timeout} s"
+                )
             time.sleep(0.005)
 
     def close(self) -> None:

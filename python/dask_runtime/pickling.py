@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 from tblib import Traceback  # type: ignore[import-untyped]
 
@@ -40,7 +40,8 @@ def dumps(obj: Any) -> list[np.ndarray[Any, Any]]:
             f"an object of type {kind.__module__}.{kind.__qualname__} cannot be sent to another process: {error}; "
             "make it inside the function that uses it, or run the program by Client() in this process"
         ) from error
-    return [np.frombuffer(part, dtype=np.uint8) for part in (pickled, *(b.raw() for b in buffers))]
+    parts = [memoryview(pickled), *(buffer.raw() for buffer in buffers)]
+    return [np.frombuffer(part, np.uint8) for part in parts]
 
 
 def loads(parts: Sequence[Any]) -> Any:

@@ -42,8 +42,8 @@ def compare(workers: Iterable[Mapping[str, object]]) -> None:
         minor = ".".join(str(theirs.get("python", "")).split(".")[:2])
         if minor != ".".join(own["python"].split(".")[:2]):
             raise RuntimeError(
-                f"the worker {worker['name']} runs Python {theirs.get('python')}, this process {own['python']}: functions "
-                "cannot be sent between them; use the same minor version of Python on both sides"
+                f"the worker {worker['name']} runs Python {theirs.get('python')}, this process {own['python']}: "
+                "functions cannot be sent between them; use the same minor version of Python on both sides"
             )
         for name in own.keys() | theirs.keys():
             if own.get(name) != theirs.get(name):

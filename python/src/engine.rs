@@ -324,7 +324,7 @@ impl Engine {
                     let Some(inner) = weak.upgrade() else { return };
                     if inner.let_go() {
                         // Objects that were dropped without the interpreter are freed when some thread comes back to it.
-                        tokio::task::spawn_blocking(|| Python::attach(|_| ()));
+                        tokio::task::spawn_blocking(|| Python::try_attach(|_| ()));
                     }
                 }
             });

@@ -1,7 +1,7 @@
 //! Checks that a part fits what came before it, before anything is built from its numbers.
 
 use crate::columns::U32s;
-use crate::plan::{Block, Body, Layer, Part, Sum, Table, VERSION};
+use crate::plan::{Block, Body, EXTERNAL, Layer, Part, Sum, Table, VERSION};
 
 /// Why a plan is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,11 @@ pub struct Numbering {
     names: u64,
     blobs: u64,
     tasks: u64,
+    /// Results of other jobs that the part at hand names.
+    external: u32,
+    /// Some part named such results, or has layers.
+    foreign: bool,
+    layered: bool,
     done: bool,
 }
 
@@ -63,6 +68,12 @@ impl Numbering {
             self.arity.push(arity);
         }
         self.names += part.names.len() as u64;
+        self.external = part.external.len() as u32;
+        self.foreign |= !part.external.is_empty();
+        self.layered |= !part.layers.is_empty();
+        if self.foreign && self.layered {
+            refuse!("layers and results of other jobs; write the tasks of the layers as blocks");
+        }
         self.blobs += part.blobs.len() as u64;
         for (i, block) in part.blocks.iter().enumerate() {
             self.grow(u64::from(block.count), max_tasks)?;
@@ -92,7 +103,7 @@ impl Numbering {
 
     fn grow(&self, count: u64, max_tasks: u64) -> Result<()> {
         let tasks = self.tasks.saturating_add(count);
-        let max = max_tasks.min(u64::from(u32::MAX));
+        let max = max_tasks.min(u64::from(EXTERNAL));
         if tasks > max {
             refuse!("{tasks} tasks, but at most {max} are allowed; raise --max-tasks or use larger chunks");
         }
@@ -185,7 +196,7 @@ impl Numbering {
         }
     }
 
-    /// Every input is an earlier task.
+    /// Every input is an earlier task, or a result of another job that the part names.
     fn earlier(&self, b: &Block) -> Result<()> {
         let inputs = U32s::new(&b.inputs);
         // What is earlier than the block is earlier than each of its tasks: one pass that the compiler vectorises.
@@ -194,7 +205,15 @@ impl Numbering {
             return Ok(());
         }
         let mut rest = inputs;
-        let mut check = |id: u64, n: usize| match rest.take_front(n).iter().find(|&i| u64::from(i) >= id) {
+        let wrong = |id: u64, i: u32| {
+            if i & EXTERNAL == 0 { u64::from(i) >= id } else { i & !EXTERNAL >= self.external }
+        };
+        let mut check = |id: u64, n: usize| match rest.take_front(n).iter().find(|&i| wrong(id, i)) {
+            Some(i) if i & EXTERNAL != 0 => Err(PlanError(format!(
+                "task {id} takes result {} of other jobs, but the part names {}",
+                i & !EXTERNAL,
+                self.external
+            ))),
             Some(i) => Err(PlanError(format!("task {id} has input {i}, which is not an earlier task"))),
             None => Ok(()),
         };
