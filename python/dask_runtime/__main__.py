@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import sys
 
-SUPERVISOR = "--no-supervisor"
-
 # Libraries that make threads of their own would take the cores of other tasks. They read this when they are loaded.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -18,13 +16,13 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 def main(arguments: list[str]) -> int:
     """Runs the command; returns the exit status."""
-    from dask_runtime.supervisor import end_with_parent, supervise
+    from dask_runtime.supervisor import ALONE, end_with_parent, supervise
 
     end_with_parent()
-    supervised = SUPERVISOR not in arguments
-    arguments = [a for a in arguments if a != SUPERVISOR]
+    supervised = ALONE not in arguments
+    arguments = [a for a in arguments if a != ALONE]
     if arguments[:1] == ["worker"] and supervised and not {"-h", "--help"} & set(arguments):
-        return supervise([sys.executable, "-m", "dask_runtime", *arguments, SUPERVISOR])
+        return supervise([sys.executable, "-m", "dask_runtime", *arguments, ALONE])
     from dask_runtime import _engine
     from dask_runtime.versions import versions
 

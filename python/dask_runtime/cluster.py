@@ -12,8 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from dask_runtime.__main__ import SUPERVISOR
-from dask_runtime.supervisor import start
+from dask_runtime.supervisor import ALONE, start
 
 __all__ = ["LocalCluster"]
 
@@ -62,7 +61,7 @@ class LocalCluster:
         options = ["--threads", str(threads_per_worker), "--memory-limit", str(memory_limit), "--grace", "1"]
         options += [o for name, amount in (resources or {}).items() for o in ("--resource", f"{name}={amount}")]
         for name in self.workers:
-            command = ["worker", self.scheduler_address, "--name", name, *options, SUPERVISOR]
+            command = ["worker", self.scheduler_address, "--name", name, *options, ALONE, "--quiet"]
             self._processes[name] = _start(command)
             watch = threading.Thread(
                 target=_keep, args=(self._closed, self._lock, self._processes, name, command), daemon=True

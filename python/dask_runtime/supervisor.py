@@ -14,6 +14,9 @@ from typing import Any
 
 __all__ = ["end_with_parent", "start", "supervise"]
 
+# The option by which a worker does without a supervisor.
+ALONE = "--no-supervisor"
+
 # A process that dies so soon after its start is started again ever more slowly, up to the second number of seconds.
 _SOON = 5.0
 _LONGEST = 10.0

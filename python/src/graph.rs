@@ -346,7 +346,7 @@ impl<'py> Emitter<'py> {
         place: &[u32],
         wanted: &[u32],
     ) -> PyResult<(Vec<Part>, Vec<Value>)> {
-        let Builder { form, mut specs, keys, starts, inputs, mut external, .. } = builder;
+        let Builder { form, mut specs, keys, starts, inputs, external, .. } = builder;
         let mut shipping = match form {
             Form::Live => None,
             Form::Sent => Some(Shipping::new(sorted.iter().filter_map(|t| specs[*t as usize].as_ref()))),
@@ -356,8 +356,9 @@ impl<'py> Emitter<'py> {
         let mut rest = wanted;
         for (number, tasks) in sorted.chunks(size).enumerate() {
             let mut columns = Columns::default();
-            let mut part =
-                Part { version: VERSION, external: std::mem::take(&mut external), ..Part::default() };
+            let mut part = Part { version: VERSION, ..Part::default() };
+            // Each part numbers the results of other jobs that it takes for itself.
+            let mut foreign: HashMap<u32, u32> = HashMap::new();
             for (at, &t) in tasks.iter().enumerate() {
                 let t = t as usize;
                 let mine = &inputs[starts[t] as usize..starts[t + 1] as usize];
@@ -381,9 +382,18 @@ impl<'py> Emitter<'py> {
                 let call = || shipping.as_ref().map_or(vec![], |shipping| shipping.body(body).to_vec());
                 let template = self.template(&mut part.templates, name, mine.len() as u32, body, call);
                 columns.kind(TaskKind { template, name, ndim });
-                columns
-                    .inputs
-                    .extend(mine.iter().map(|&i| if i & EXTERNAL == 0 { place[i as usize] } else { i }));
+                for &input in mine {
+                    columns.inputs.push(if input & EXTERNAL == 0 {
+                        place[input as usize]
+                    } else {
+                        let next = part.external.len() as u32;
+                        let number = *foreign.entry(input).or_insert(next);
+                        if number == next {
+                            part.external.push(external[(input & !EXTERNAL) as usize].clone());
+                        }
+                        EXTERNAL | number
+                    });
+                }
                 columns.blobs.push((number * size + at) as u32);
             }
             part.blocks.push(columns.block(tasks.len()));

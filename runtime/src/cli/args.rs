@@ -159,6 +159,9 @@ pub(super) struct Worker {
     /// An amount of a named resource that the worker has, such as GPU=2; may be given several times.
     #[arg(long = "resource", value_parser = resource, env = "DASK_RESOURCES", value_delimiter = ',')]
     pub(super) resources: Vec<(String, f64)>,
+    /// Do not print where the worker listens.
+    #[arg(long)]
+    pub(super) quiet: bool,
     /// After SIGTERM, hand over results to other workers for at most so long, in seconds.
     #[arg(long, default_value_t = 30, env = "DASK_GRACE")]
     pub(super) grace: u64,

@@ -47,7 +47,9 @@ pub(super) fn worker(options: Worker, host: Host) -> Result {
         let http = crate::http::worker(&status, memory_limit, &options.listen.host, options.http_port).await;
         let http = http.map_err(Failure::input)?;
         let address = Address::from(listener.local_addr().map_err(Failure::failed)?);
-        print(|out| writeln!(out, "worker {name} listening on {address} http://{http}"))?;
+        if !options.quiet {
+            print(|out| writeln!(out, "worker {name} listening on {address} http://{http}"))?;
+        }
         let options = Options {
             scheduler: options.scheduler,
             name,
