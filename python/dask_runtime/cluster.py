@@ -133,8 +133,8 @@ def _end(closed: threading.Event, lock: threading.Lock, processes: dict[str, sub
     with lock:
         closed.set()
         running = list(processes.values())
-    # Workers first would hand over to each other what nobody needs any more.
-    for process in running:
+    # Workers first, lest they look for the scheduler; by force, lest they hand over what nobody needs any more.
+    for process in reversed(running):
         process.kill()
     for process in running:
         process.wait()

@@ -167,10 +167,10 @@ async def until_done(futures: Iterable[Future], count: int, timeout: float | Non
 DoneAndNotDone = namedtuple("DoneAndNotDone", ["done", "not_done"])
 
 
-def wait(fs: Future | Iterable[Future], timeout: float | str | None = None, return_when: str = "ALL_COMPLETED") -> Any:
+def wait(fs: Any, timeout: float | str | None = None, return_when: str = "ALL_COMPLETED") -> Any:
     """Waits until all futures, or the first of them, are done; returns those that are, and those that are not.
 
-    To be awaited where the client is asynchronous.
+    A persisted collection stands for the futures that it is made of. To be awaited where the client is asynchronous.
 
     Raises
     ------
@@ -178,9 +178,9 @@ def wait(fs: Future | Iterable[Future], timeout: float | str | None = None, retu
         When they are not after ``timeout`` seconds.
 
     """
-    if isinstance(fs, Future):
-        fs = [fs]
-    fs = list(fs)
+    from dask_runtime.nested import futures_of
+
+    fs = futures_of(fs)
     if return_when not in ("ALL_COMPLETED", "FIRST_COMPLETED"):
         raise ValueError(f"return_when is {return_when!r}; use 'ALL_COMPLETED' or 'FIRST_COMPLETED'")
     need = len(fs) if return_when == "ALL_COMPLETED" else min(1, len(fs))

@@ -27,17 +27,15 @@ def test_what_is_so_anyway_is_accepted(accepted):
 @pytest.mark.parametrize(
     ("argument", "value", "fix"),
     [
-        ("address", "tcp://127.0.0.1:8786", "leave it out"),
-        ("n_workers", 4, "threads_per_worker"),
         ("n_workers", 0, "n_workers=1"),
-        ("processes", True, "processes=False"),
+        ("n_workers", 1.5, "n_workers=1"),
         ("threads_per_worker", 0, "from 1"),
         ("threads_per_worker", 2.5, "from 1"),
         ("memory_limit", "much", "'4 GiB'"),
         ("memory_limit", -1, "'4 GiB'"),
         ("dashboard_address", ":8787", "None"),
-        ("scheduler_file", "here.json", "leave it out"),
-        ("resources", {"GPU": 1}, "Semaphore"),
+        ("scheduler_file", "here.json", "use address="),
+        ("resources", {"GPU": 1}, "n_workers="),
         ("local_directory", "/tmp", "leave it out"),
     ],
 )
@@ -46,6 +44,17 @@ def test_what_means_nothing_is_refused_by_name(argument, value, fix):
         Client(**{argument: value})
     text = str(refused.value)
     assert text.startswith(f"{argument} is {value!r}") and fix in text
+
+
+def test_what_contradicts_itself_is_refused():
+    with pytest.raises(ValueError, match="n_workers is 4 and processes is False"):
+        Client(n_workers=4, processes=False)
+    with pytest.raises(ValueError, match=r"address is 'tcp://127.0.0.1:1' and 2 worker processes are asked for"):
+        Client("tcp://127.0.0.1:1", n_workers=2)
+    with pytest.raises(TypeError, match="address is 8786; use 'tcp://host:8786'"):
+        Client(8786)
+    with pytest.raises(ValueError, match="8786"):
+        Client("http://localhost:8786", timeout=0.1)
 
 
 def test_unknown_arguments_are_told():
