@@ -16,7 +16,7 @@ help: ## List the targets
 build: ## Build the release binaries
 	cargo build --release --locked --bin dask-runtime --bin dask-operator
 
-dist: ## Build the static binaries for this machine's architecture, as images hold them
+dist: ## Build the static binaries and the wheel for this machine's architecture, as images hold them
 	arch=$$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
 	mkdir -p dist/$$arch
 	for program in dask-runtime dask-operator; do
@@ -24,6 +24,8 @@ dist: ## Build the static binaries for this machine's architecture, as images ho
 	    cargo rustc --release --locked -p $$program --bin $$program -- -C target-feature=+crt-static
 	    strip -o dist/$$arch/$$program $(TARGET)/release/$$program
 	done
+	rm -rf dist/$$arch/wheel
+	PYTHONDONTWRITEBYTECODE=1 $$(scripts/venv) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist/$$arch/wheel ./python
 
 develop: ## Build the Python package's extension where its sources are, for tests
 	cargo build --release --locked -p dask-runtime-python

@@ -24,9 +24,14 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["worker"] and supervised and not {"-h", "--help"} & set(arguments):
         return supervise([sys.executable, "-m", "dask_runtime", *arguments, ALONE])
     from dask_runtime import _engine
+
+    if arguments[:1] != ["worker"]:
+        return _engine.command(["dask-runtime", *arguments], {})
+    # What tasks need is imported before there are any.
+    from dask_runtime import _dask, pickling  # noqa: F401
     from dask_runtime.versions import versions
 
-    return _engine.command(["dask-runtime", *arguments], versions() if arguments[:1] == ["worker"] else {})
+    return _engine.command(["dask-runtime", *arguments], versions())
 
 
 if __name__ == "__main__":

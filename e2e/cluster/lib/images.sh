@@ -2,7 +2,7 @@
 # Images for the cluster. Each is a Dockerfile and a line in `image`; Docker builds it where it answers, else buildah. An
 # image is kept as an archive in the cache, by a hash of what it is made from, and imported into a node when it changed.
 
-IMAGES=(dask-runtime dask-operator dask-2026.3.0 dask-2026.8.0)
+IMAGES=(dask-runtime dask-runtime-python dask-operator dask-2026.3.0 dask-2026.8.0)
 
 # image NAME: sets `references` (names in the cluster, by blanks), `dockerfile`, `context`, `arguments` (of the build) and
 # `inputs` (what decides the content), paths in the repository.
@@ -12,6 +12,9 @@ image() {
         dask-runtime | dask-operator)
             references=ghcr.io/dask/$1:dev dockerfile=images/$1/Dockerfile context=.
             inputs=("images/$1" "dist/$(go_arch)/$1" LICENSE THIRD-PARTY-LICENSES) ;;
+        dask-runtime-python)
+            references=ghcr.io/dask/$1:dev dockerfile=images/$1/Dockerfile context=.
+            inputs=("images/$1" "dist/$(go_arch)/wheel" LICENSE THIRD-PARTY-LICENSES) ;;
         dask-2026.3.0)
             references=ghcr.io/dask/dask:2026.3.0 dockerfile=e2e/cluster/images/dask/Dockerfile context=e2e/cluster/images/dask
             arguments=(DASK=2026.3.0) inputs=("$context") ;;
