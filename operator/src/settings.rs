@@ -14,7 +14,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            native_image: format!("ghcr.io/dask/dask-runtime:{}", env!("CARGO_PKG_VERSION")),
+            native_image: format!("ghcr.io/dask/dask-runtime-python:{}", env!("CARGO_PKG_VERSION")),
             dask_image: "ghcr.io/dask/dask:latest".into(),
             cluster_domain: "cluster.local".into(),
         }

@@ -13,7 +13,7 @@ image() {
             references=ghcr.io/dask/$1:dev dockerfile=images/$1/Dockerfile context=.
             inputs=("images/$1" "dist/$(go_arch)/$1" LICENSE THIRD-PARTY-LICENSES) ;;
         dask-runtime-python)
-            references=ghcr.io/dask/$1:dev dockerfile=images/$1/Dockerfile context=.
+            references="ghcr.io/dask/$1:dev ghcr.io/dask/$1:latest" dockerfile=images/$1/Dockerfile context=.
             inputs=("images/$1" "dist/$(go_arch)/wheel" LICENSE THIRD-PARTY-LICENSES) ;;
         dask-2026.3.0)
             references=ghcr.io/dask/dask:2026.3.0 dockerfile=e2e/cluster/images/dask/Dockerfile context=e2e/cluster/images/dask
