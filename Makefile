@@ -8,7 +8,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dask-runtime
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 export CACHE
 
-.PHONY: help build dist develop run test test-rust test-python test-dask e2e lint fmt deny licenses bench bench-python bench-operator schema crds doc packages images cluster cluster-down clean
+.PHONY: help build dist develop run test test-rust test-python test-dask test-dask-some e2e lint fmt deny licenses bench bench-python bench-operator schema crds doc packages images cluster cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ develop: ## Build the Python package's extension where its sources are, for test
 run: ## Compute the main example
 	cargo run --release --locked --bin dask-runtime -- run manifests/samples/transpose-sum.yaml
 
-test: test-rust test-python test-dask e2e ## Run every test; makes the Python environment and the Kubernetes that some need
+test: test-rust test-python test-dask-some e2e ## Run every test; makes the Python environment and the Kubernetes that some need
 
 test-rust: ## Run the tests written in Rust, but for the scenarios on Kubernetes
 	DASK_RUNTIME_TEST_PYTHON=$$(scripts/venv) cargo test --workspace --exclude e2e --locked
@@ -50,8 +50,13 @@ test-python: develop ## Compare the binary with numpy, Dask and zarr-python; tes
 	python=$$(scripts/venv python/tests/requirements-oldest.txt)
 	PYTHONPATH=python $$python -m pytest -q -n 2 python/tests --ignore python/tests/suites
 
-test-dask: develop ## Run Dask's own test suites on the engine
-	$$(scripts/venv) python/tests/suites/run.py
+test-dask: develop ## Run Dask's own test suites on the engine, in its process and through two worker processes
+	$$(scripts/venv) python/tests/suites/run.py embedded
+	$$(scripts/venv) python/tests/suites/run.py processes
+
+test-dask-some: develop ## The same, through worker processes only what passes most kinds of values between tasks
+	$$(scripts/venv) python/tests/suites/run.py embedded
+	$$(scripts/venv) python/tests/suites/run.py processes dask/array/tests/test_array_core.py dask/bag
 
 e2e: images ## Run the scenarios on Kubernetes, on a cluster that is brought up if it is not; SCENARIO=name runs one
 	# With the features of the whole workspace, as the other tests are built, so that nothing is compiled twice. The first
