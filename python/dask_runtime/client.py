@@ -23,9 +23,8 @@ from dask_runtime.executor import ClientExecutor
 from dask_runtime.future import Callbacks, Future, until_done, wait
 from dask_runtime.nested import find, pack, tuples, values
 from dask_runtime.reports import ADDRESS, Reports
-from dask_runtime.shared import Registry
 from dask_runtime.versions import compare
-from dask_runtime.waiting import Ready, rung, then
+from dask_runtime.waiting import Ready, then
 
 __all__ = ["Client", "get", "get_client"]
 
@@ -53,6 +52,19 @@ def get_client() -> Client:
         if client is not None and client.status == "running":
             return client
     raise ValueError("no client is open; make one by dask_runtime.Client()")
+
+
+def again(key: Any, client_id: str, job: str, task: int) -> Future:
+    """A future that was pickled: of the client that made it, where that is in this process, else of another."""
+    clients = [reference() for reference in _clients]
+    own = [client for client in clients if client is not None and client.id == client_id and client._is_here()]
+    client = own[0] if own else get_client()
+    if not own and client._address is None:
+        raise RuntimeError(
+            f"{key!r} is the result of a client in another process, whose results stay there; use a cluster for "
+            "futures that cross processes: Client(n_workers=...)"
+        )
+    return client._again(key, job, task)
 
 
 # The clients of tasks on a cluster that ask for one.
@@ -182,9 +194,9 @@ class Client(Reports):
         self._asynchronous = asynchronous
         self._pid = os.getpid()
         self._known = _Known()
-        self._shared = Registry()
-        self._bell: _engine.Handle | None = None
         self._done_callbacks: Callbacks | None = None
+        # Of what is shared and has no name, by the names that it has nevertheless.
+        self._lives: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._config: Any = None
         if set_as_default:
             settings = {"scheduler": self, "dataframe.shuffle.method": "tasks", "array.rechunk.method": "tasks"}
@@ -225,8 +237,8 @@ class Client(Reports):
             if self._config is not None:
                 self._config.__exit__(None, None, None)
             self._forget()
+            self._engine.close()
             self._engine = None
-            self._shared.close()
             if self.cluster is not None:
                 self.cluster.close()
         return self._now(None)
@@ -234,11 +246,13 @@ class Client(Reports):
     shutdown = close
 
     def restart(self, timeout: Any = None, wait_for_workers: bool = True) -> Any:
-        """Gives all futures up and begins with a new engine; locks, events, queues and variables begin anew too."""
-        self._open()
+        """Gives all futures up and begins with a new engine.
+
+        In this process locks, events, queues and variables begin anew too; on a cluster others may be using them.
+        """
+        engine = self._open()
         self._forget()
-        self._shared.close()
-        self._shared = Registry()
+        engine.close()
         self._engine = self._start_engine()
         return self._now(None)
 
@@ -248,7 +262,6 @@ class Client(Reports):
             future.cancel()
             future.release()
         self._known = _Known()
-        self._bell = None
 
     def __enter__(self) -> Client:
         self._open()
@@ -291,12 +304,6 @@ class Client(Reports):
     def _now(self, value: Any) -> Any:
         """What a method returns that need not wait: to be awaited where the client is asynchronous."""
         return Ready(value) if self.asynchronous else value
-
-    def _rung(self) -> _engine.Handle:
-        """A result that is there, by which those are woken who wait for something else."""
-        if self._bell is None:
-            self._bell = rung(self._open(), self._known)
-        return self._bell
 
     # --- collections ----------------------------------------------------------------------------------------------
 
@@ -401,6 +408,14 @@ class Client(Reports):
             self._known.keep(started)
             futures.update(zip(new, started, strict=True))
         return futures
+
+    def _again(self, key: Any, job: str, task: int) -> Future:
+        """The future of a result that was pickled."""
+        future = self._known.get(key)
+        if future is None:
+            future = Future(key, self, self._open().handle(job, task))
+            self._known.keep([future])
+        return future
 
     # --- functions and futures ------------------------------------------------------------------------------------
 

@@ -15,8 +15,10 @@ mod literal;
 mod map;
 mod names;
 mod native;
+mod passed;
 mod recipe;
 mod record;
+mod sharing;
 mod ship;
 mod spec;
 mod specialise;
@@ -42,6 +44,8 @@ mod _engine {
     use crate::names::register;
     #[pymodule_export]
     use crate::recipe::recognise;
+    #[pymodule_export]
+    use crate::sharing::Request;
     #[pymodule_export]
     use crate::wait::{rejoin, secede};
 
