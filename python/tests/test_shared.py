@@ -47,6 +47,22 @@ def kept(client):
 # --- futures ------------------------------------------------------------------------------------------------------
 
 
+def test_workers_fetch_results_of_other_jobs(cluster):
+    def together(i, box):
+        # Tasks in both processes at a time.
+        Queue("there").put(os.getpid())
+        Event("both are there").wait(timeout=30)
+        return box.content + i
+
+    box = cluster.submit(Box, 1)
+    wait(box)
+    futures = cluster.map(together, range(2), box=box)
+    there = {Queue("there").get(timeout=30) for _ in futures}
+    Event("both are there").set()
+    assert cluster.gather(futures) == [1, 2]
+    assert len(there) == 2
+
+
 def test_a_future_hidden_in_an_argument_is_kept_until_it_is_used(cluster):
     go = Event("hidden")
 
