@@ -45,6 +45,9 @@ def command(line: list[str], versions: dict[str, str]) -> int:
 def scheduler_address() -> str | None:
     """The address of the scheduler whose task the caller is part of, if it is one of a worker's."""
 
+def worker_address() -> str | None:
+    """The address of the worker whose task the caller is part of, if it is one of a cluster's."""
+
 def gather(handles: Sequence[Handle]) -> list[Any]:
     """The values of results, once all of them are there; raises what the first that failed raised."""
 
@@ -69,7 +72,9 @@ class Engine:
     def workers(self) -> list[dict[str, Any]]: ...
     def holders(self, handles: Sequence[Handle]) -> list[list[str]]: ...
     def get(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Any]: ...
-    def start(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Handle]: ...
+    def start(
+        self, dsk: dict[Any, Any], keys: list[Any], known: Any, workers: list[str] | None = None
+    ) -> list[Handle]: ...
     def explain(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[tuple[str, str | None, int]]: ...
     def map(
         self, function: Any, columns: list[Any], name: str, token: str, known: Any

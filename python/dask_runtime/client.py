@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dask_runtime import _dask, _engine, arguments
+from dask_runtime import _dask, _engine, arguments, remote_actor
 from dask_runtime import actor as actor_module
 from dask_runtime.callbacks import with_callbacks
 from dask_runtime.calls import Retried, awaited, same, token
@@ -65,6 +65,15 @@ def again(key: Any, client_id: str, job: str, task: int) -> Future:
             "futures that cross processes: Client(n_workers=...)"
         )
     return client._again(key, job, task)
+
+
+def keeper(key: Any) -> tuple[Client, Future | None]:
+    """The client that keeps a result of this key, and its future; else any."""
+    for reference in reversed(_clients):
+        client = reference()
+        if client is not None and client._is_here() and (future := client._known.get(key)) is not None:
+            return client, future
+    return get_client(), None
 
 
 # The clients of tasks on a cluster that ask for one.
@@ -391,8 +400,8 @@ class Client(Reports):
                     graph.pop(key, None)
         return graph
 
-    def _start(self, graph: dict[Any, Any], keys: list[Any]) -> dict[Any, Future]:
-        """Futures of keys, by key."""
+    def _start(self, graph: dict[Any, Any], keys: list[Any], workers: list[str] | None = None) -> dict[Any, Future]:
+        """Futures of keys, by key; computed by these workers while they are there."""
         futures: dict[Any, Future] = {}
         new = []
         for key in keys:
@@ -403,7 +412,7 @@ class Client(Reports):
                 futures[key] = future
         if new:
             self._known.sweep()
-            handles = self._open().start(graph, new, self._known)
+            handles = self._open().start(graph, new, self._known, workers)
             started = [Future(key, self, handle) for key, handle in zip(new, handles, strict=True)]
             self._known.keep(started)
             futures.update(zip(new, started, strict=True))
@@ -509,13 +518,17 @@ class Client(Reports):
         keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}
         graph = {}
         for k, row in zip(keys, rows, strict=True):
-            call = functools.partial(actor_module.create, self, k, func) if actor else func
+            call = func
+            if actor and self._address is None:
+                call = functools.partial(actor_module.create, self, k, func)
+            elif actor:
+                call = functools.partial(remote_actor.place, k, func)
             graph[k] = _dask.Task(k, call, *(_dask.parse_input(a) for a in row), **keywords)
         futures = self._start(graph, list(graph))
         return [futures[k] for k in keys]
 
-    def _start_call(self, key: str, call: Callable[..., Any], *args: Any) -> Future:
-        return self._start({key: _dask.Task(key, call, *args)}, [key])[key]
+    def _start_call(self, key: str, call: Callable[..., Any], *args: Any, workers: list[str] | None = None) -> Future:
+        return self._start({key: _dask.Task(key, call, *args)}, [key], workers)[key]
 
     def gather(self, futures: Any, errors: str = "raise", **kwargs: Any) -> Any:
         """The values of futures, wherever they stand in lists, tuples, sets, dicts and iterators.

@@ -20,7 +20,7 @@ __all__ = ["Event", "Lock", "Queue", "Semaphore", "Variable"]
 _Own = TypeVar("_Own", bound="_Named")
 
 
-class _Generated(str):
+class Unnamed(str):
     """A name that nobody gave: what is called so may go when nothing is in it."""
 
 
@@ -50,15 +50,15 @@ class _Named:
     def __init__(self, name: Any, client: Client | None) -> None:
         self.client = client or get_client()
         self.client._open()
-        self.name = name or _Generated(f"{self._kind}-{uuid.uuid4().hex}")
+        self.name = name or Unnamed(f"{self._kind}-{uuid.uuid4().hex}")
         # On a cluster others may hold it.
-        if isinstance(self.name, _Generated) and self.client._address is None:
+        if isinstance(self.name, Unnamed) and self.client._address is None:
             self._life = self.client._lives.get(self.name) or _Life(self.client, self._kind, self.name)
             self.client._lives[self.name] = self._life
 
     def _request(self, operation: str, value: Any = None) -> _engine.Request:
         name = str(self.name) if isinstance(self.name, str) else f"{type(self.name).__name__} {self.name!r}"
-        of = (self._kind, name, not isinstance(self.name, _Generated), self._limit)
+        of = (self._kind, name, not isinstance(self.name, Unnamed), self._limit)
         if self.client._engine is None:
             raise CancelledError("the client was closed")
         return self.client._engine.share(of, operation, value)

@@ -12,7 +12,7 @@ use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::{Trouble, Value};
 use dask_core::JobId;
-use dask_plan::plan::{External, Part};
+use dask_plan::plan::{Annotations, External, Part};
 use dask_runtime::embedded::{self, Embedded};
 use dask_runtime::net::message::{Answer, Question, WorkerState};
 use dask_runtime::net::{Address, Error};
@@ -246,18 +246,26 @@ impl Engine {
             .collect()
     }
 
-    /// Starts computing `keys` of a graph and returns at once, with a handle for each.
+    /// Starts computing `keys` of a graph and returns at once, with a handle for each. `workers` are addresses of those that are
+    /// to run it; others do when none of them is there.
+    #[pyo3(signature = (dsk, keys, known, workers = None))]
     fn start<'py>(
         &self,
         py: Python<'py>,
         dsk: &Bound<'py, PyDict>,
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
+        workers: Option<Vec<String>>,
     ) -> PyResult<Vec<Handle>> {
         self.inner.check_process()?;
         let form = self.inner.backend.form();
         let (built, passed) = collecting(|| graph::build(dsk, &keys, true, form, &|key| find(known, key)));
-        let built = built?;
+        let mut built = built?;
+        if let Some(workers) = workers {
+            let annotations = Annotations { workers, allow_other_workers: true, ..Annotations::default() };
+            let blocks = built.parts.iter_mut().flat_map(|part| &mut part.blocks);
+            blocks.for_each(|block| block.annotations = Some(annotations.clone()));
+        }
         let kept = self.keep(py, built.parts, built.live, passed)?;
         let task = |requested: &Requested| match requested {
             Requested::Task(task) => Ok(Handle::new(&kept, *task)),

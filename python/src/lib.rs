@@ -39,7 +39,7 @@ mod _engine {
     #[pymodule_export]
     use crate::future::{Handle, Watch, gather};
     #[pymodule_export]
-    use crate::host::{command, scheduler_address};
+    use crate::host::{command, scheduler_address, worker_address};
     #[pymodule_export]
     use crate::names::register;
     #[pymodule_export]
