@@ -11,16 +11,17 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from dask_runtime import _dask
+from dask_runtime.pickling import dumps, loads, portable
 from dask_runtime.waiting import then
 
 if TYPE_CHECKING:
     from dask_runtime.client import Client
     from dask_runtime.future import Future
 
-__all__ = ["Actor", "ActorFuture", "create"]
+__all__ = ["Actor", "ActorFuture", "Outcome", "create", "outcome", "running"]
 
 # The actor whose method this thread is running.
-_running = threading.local()
+running = threading.local()
 
 
 def create(client: Client, key: str, cls: Callable[..., Any], *args: Any, **kwargs: Any) -> Actor:
@@ -32,7 +33,8 @@ class Actor:
     """Controls an object of the engine's: the result of ``client.submit(Class, ..., actor=True)``.
 
     Its methods return an :class:`ActorFuture` at once. Calls run on the engine one at a time, in the order in which
-    they were made. Attributes are read as they are.
+    they were made. Attributes are read as they are. On a cluster the object stays in the worker process that made it,
+    and is lost with that: what is asked of it then raises.
     """
 
     def __init__(self, cls: Callable[..., Any], key: str, client: Client, instance: Any) -> None:
@@ -63,9 +65,9 @@ class Actor:
         return call
 
     def _call(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ActorFuture:
-        if getattr(_running, "actor", None) is self:
+        if getattr(running, "actor", None) is self:
             # It calls itself: its turn is now.
-            return ActorFuture(None, _outcome(method, args, kwargs))
+            return ActorFuture(None, outcome(method, args, kwargs))
         run = functools.partial(_run, self, method, args, kwargs)
         key = f"{getattr(method, '__name__', 'call')}-{uuid.uuid4().hex}"
         with self._lock:
@@ -82,7 +84,7 @@ class Actor:
         return f"<Actor: {_dask.funcname(self._cls)}, key={self.key}>"
 
 
-class _Outcome:
+class Outcome:
     """What a method returned or raised; as a value, so that the next call does not fail with this one."""
 
     def __init__(self, value: Any, error: BaseException | None) -> None:
@@ -90,33 +92,43 @@ class _Outcome:
         self._error = error
 
     def get(self) -> Any:
+        """What it returned; raises what it raised."""
         if self._error is not None:
             raise self._error
         return self._value
 
+    def __reduce__(self) -> Any:
+        # One that cannot be pickled is named, rather than this around it.
+        return _unpacked, (dumps(self._value), None if self._error is None else portable(self._error))
 
-def _outcome(method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Outcome:
+
+def _unpacked(value: Any, error: Any) -> Outcome:
+    return Outcome(loads(value), None if error is None else loads(error))
+
+
+def outcome(method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+    """What a method returns or raises."""
     try:
         value = method(*args, **kwargs)
-        return _Outcome(asyncio.run(value) if inspect.iscoroutine(value) else value, None)
+        return Outcome(asyncio.run(value) if inspect.iscoroutine(value) else value, None)
     except BaseException as error:
-        return _Outcome(None, error)
+        return Outcome(None, error)
 
 
 def _run(
     actor: Actor, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], before: object = None
-) -> _Outcome:
-    _running.actor = actor
+) -> Outcome:
+    running.actor = actor
     try:
-        return _outcome(method, args, kwargs)
+        return outcome(method, args, kwargs)
     finally:
-        _running.actor = None
+        running.actor = None
 
 
 class ActorFuture:
     """The result of a method of an actor."""
 
-    def __init__(self, future: Future | None, outcome: _Outcome | None = None) -> None:
+    def __init__(self, future: Future | None, outcome: Outcome | None = None) -> None:
         self._future = future
         self._outcome = outcome
 
@@ -129,7 +141,7 @@ class ActorFuture:
             assert self._outcome is not None
             return self._outcome.get()
         outcome = self._future.result(timeout)
-        return then(outcome, _Outcome.get) if self._future.client.asynchronous else outcome.get()
+        return then(outcome, Outcome.get) if self._future.client.asynchronous else outcome.get()
 
     def done(self) -> bool:
         """Whether the method has returned or raised."""

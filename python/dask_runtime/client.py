@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dask_runtime import _dask, _engine, arguments
+from dask_runtime import _dask, _engine, arguments, remote_actor
 from dask_runtime import actor as actor_module
 from dask_runtime.callbacks import with_callbacks
 from dask_runtime.calls import Retried, awaited, same, token
@@ -23,9 +23,8 @@ from dask_runtime.executor import ClientExecutor
 from dask_runtime.future import Callbacks, Future, until_done, wait
 from dask_runtime.nested import find, pack, tuples, values
 from dask_runtime.reports import ADDRESS, Reports
-from dask_runtime.shared import Registry
 from dask_runtime.versions import compare
-from dask_runtime.waiting import Ready, rung, then
+from dask_runtime.waiting import Ready, then
 
 __all__ = ["Client", "get", "get_client"]
 
@@ -53,6 +52,28 @@ def get_client() -> Client:
         if client is not None and client.status == "running":
             return client
     raise ValueError("no client is open; make one by dask_runtime.Client()")
+
+
+def again(key: Any, client_id: str, job: str, task: int) -> Future:
+    """A future that was pickled: of the client that made it, where that is in this process, else of another."""
+    clients = [reference() for reference in _clients]
+    own = [client for client in clients if client is not None and client.id == client_id and client._is_here()]
+    client = own[0] if own else get_client()
+    if not own and client._address is None:
+        raise RuntimeError(
+            f"{key!r} is the result of a client in another process, whose results stay there; use a cluster for "
+            "futures that cross processes: Client(n_workers=...)"
+        )
+    return client._again(key, job, task)
+
+
+def keeper(key: Any) -> tuple[Client, Future | None]:
+    """The client that keeps a result of this key, and its future; else any."""
+    for reference in reversed(_clients):
+        client = reference()
+        if client is not None and client._is_here() and (future := client._known.get(key)) is not None:
+            return client, future
+    return get_client(), None
 
 
 # The clients of tasks on a cluster that ask for one.
@@ -182,9 +203,9 @@ class Client(Reports):
         self._asynchronous = asynchronous
         self._pid = os.getpid()
         self._known = _Known()
-        self._shared = Registry()
-        self._bell: _engine.Handle | None = None
         self._done_callbacks: Callbacks | None = None
+        # Of what is shared and has no name, by the names that it has nevertheless.
+        self._lives: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._config: Any = None
         if set_as_default:
             settings = {"scheduler": self, "dataframe.shuffle.method": "tasks", "array.rechunk.method": "tasks"}
@@ -225,8 +246,8 @@ class Client(Reports):
             if self._config is not None:
                 self._config.__exit__(None, None, None)
             self._forget()
+            self._engine.close()
             self._engine = None
-            self._shared.close()
             if self.cluster is not None:
                 self.cluster.close()
         return self._now(None)
@@ -234,11 +255,13 @@ class Client(Reports):
     shutdown = close
 
     def restart(self, timeout: Any = None, wait_for_workers: bool = True) -> Any:
-        """Gives all futures up and begins with a new engine; locks, events, queues and variables begin anew too."""
-        self._open()
+        """Gives all futures up and begins with a new engine.
+
+        In this process locks, events, queues and variables begin anew too; on a cluster others may be using them.
+        """
+        engine = self._open()
         self._forget()
-        self._shared.close()
-        self._shared = Registry()
+        engine.close()
         self._engine = self._start_engine()
         return self._now(None)
 
@@ -248,7 +271,6 @@ class Client(Reports):
             future.cancel()
             future.release()
         self._known = _Known()
-        self._bell = None
 
     def __enter__(self) -> Client:
         self._open()
@@ -291,12 +313,6 @@ class Client(Reports):
     def _now(self, value: Any) -> Any:
         """What a method returns that need not wait: to be awaited where the client is asynchronous."""
         return Ready(value) if self.asynchronous else value
-
-    def _rung(self) -> _engine.Handle:
-        """A result that is there, by which those are woken who wait for something else."""
-        if self._bell is None:
-            self._bell = rung(self._open(), self._known)
-        return self._bell
 
     # --- collections ----------------------------------------------------------------------------------------------
 
@@ -384,8 +400,8 @@ class Client(Reports):
                     graph.pop(key, None)
         return graph
 
-    def _start(self, graph: dict[Any, Any], keys: list[Any]) -> dict[Any, Future]:
-        """Futures of keys, by key."""
+    def _start(self, graph: dict[Any, Any], keys: list[Any], workers: list[str] | None = None) -> dict[Any, Future]:
+        """Futures of keys, by key; computed by these workers while they are there."""
         futures: dict[Any, Future] = {}
         new = []
         for key in keys:
@@ -396,11 +412,19 @@ class Client(Reports):
                 futures[key] = future
         if new:
             self._known.sweep()
-            handles = self._open().start(graph, new, self._known)
+            handles = self._open().start(graph, new, self._known, workers)
             started = [Future(key, self, handle) for key, handle in zip(new, handles, strict=True)]
             self._known.keep(started)
             futures.update(zip(new, started, strict=True))
         return futures
+
+    def _again(self, key: Any, job: str, task: int) -> Future:
+        """The future of a result that was pickled."""
+        future = self._known.get(key)
+        if future is None:
+            future = Future(key, self, self._open().handle(job, task))
+            self._known.keep([future])
+        return future
 
     # --- functions and futures ------------------------------------------------------------------------------------
 
@@ -494,13 +518,17 @@ class Client(Reports):
         keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}
         graph = {}
         for k, row in zip(keys, rows, strict=True):
-            call = functools.partial(actor_module.create, self, k, func) if actor else func
+            call = func
+            if actor and self._address is None:
+                call = functools.partial(actor_module.create, self, k, func)
+            elif actor:
+                call = functools.partial(remote_actor.place, k, func)
             graph[k] = _dask.Task(k, call, *(_dask.parse_input(a) for a in row), **keywords)
         futures = self._start(graph, list(graph))
         return [futures[k] for k in keys]
 
-    def _start_call(self, key: str, call: Callable[..., Any], *args: Any) -> Future:
-        return self._start({key: _dask.Task(key, call, *args)}, [key])[key]
+    def _start_call(self, key: str, call: Callable[..., Any], *args: Any, workers: list[str] | None = None) -> Future:
+        return self._start({key: _dask.Task(key, call, *args)}, [key], workers)[key]
 
     def gather(self, futures: Any, errors: str = "raise", **kwargs: Any) -> Any:
         """The values of futures, wherever they stand in lists, tuples, sets, dicts and iterators.

@@ -120,6 +120,14 @@ class Future(_dask.TaskRef):
             raise CancelledError(f"{self.key!r} was cancelled")
         return handle
 
+    def __reduce__(self) -> Any:
+        from dask_runtime.client import again
+
+        return again, (self.key, self._client.id, *self._held().share())
+
+    def __dask_tokenize__(self) -> Any:
+        return "Future", self.key
+
     def __hash__(self) -> int:
         return hash(self.key)
 
@@ -353,15 +361,20 @@ class Callbacks:
 
     def __init__(self) -> None:
         self._watch = _engine.Watch([])
-        self._calls: dict[int, tuple[Future, Callable[[Future], Any]]] = {}
+        self._calls: dict[int, tuple[Callable[[], Any], Any]] = {}
         self._next = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def add(self, future: Future, call: Callable[[Future], Any]) -> None:
+        """Calls ``call(future)`` when that is done."""
+        self.watch(future._held(), lambda: call(future), future.key)
+
+    def watch(self, awaited: _engine.Handle | _engine.Request, call: Callable[[], Any], of: Any) -> None:
+        """Calls ``call()`` when a result or an answer is there; ``of`` says in logs what that is."""
         with self._lock:
-            self._calls[self._next] = (future, call)
-            self._watch.add(future._held(), self._next)
+            self._calls[self._next] = (call, of)
+            self._watch.add(awaited, self._next)
             self._next += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="dask-runtime-callbacks", daemon=True)
@@ -373,11 +386,11 @@ class Callbacks:
         while True:
             done = self._watch.wait(1, 1.0)
             for number in done:
-                future, call = self._calls.pop(number)
+                call, of = self._calls.pop(number)
                 try:
-                    call(future)
+                    call()
                 except Exception:
-                    logging.getLogger("dask_runtime").exception("a callback of %s raised", future.key)
+                    logging.getLogger("dask_runtime").exception("a callback of %s raised", of)
             with self._lock:
                 if not self._calls:
                     self._thread = None

@@ -13,6 +13,10 @@ from tblib import Traceback  # type: ignore[import-untyped]
 __all__ = ["dumps", "loads", "portable"]
 
 
+class UnpicklableError(TypeError):
+    """An object that cannot be sent to another process."""
+
+
 def dumps(obj: Any) -> list[np.ndarray[Any, Any]]:
     """An object's parts: its pickle, and the large buffers in it, which are not copied.
 
@@ -20,7 +24,7 @@ def dumps(obj: Any) -> list[np.ndarray[Any, Any]]:
 
     Raises
     ------
-    TypeError
+    UnpicklableError
         When it cannot be pickled: names its type.
 
     """
@@ -34,9 +38,12 @@ def dumps(obj: Any) -> list[np.ndarray[Any, Any]]:
         if by_name:
             buffers.clear()
             pickled = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
+    except UnpicklableError:
+        # Something in it was pickled by this function too.
+        raise
     except Exception as error:
         kind = type(obj)
-        raise TypeError(
+        raise UnpicklableError(
             f"an object of type {kind.__module__}.{kind.__qualname__} cannot be sent to another process: {error}; "
             "make it inside the function that uses it, or run the program by Client() in this process"
         ) from error

@@ -8,8 +8,8 @@ use dask_plan::plan::{External, Part};
 use dask_runtime::embedded::Embedded;
 use dask_runtime::net::message::{Answer, Question};
 use dask_runtime::scheduler::{Opened, Subscriber};
-use dask_runtime::session::{Reply, Session};
-use pyo3::exceptions::PyConnectionError;
+use dask_runtime::session::{Receiver, Reply, Session};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex};
@@ -190,7 +190,34 @@ fn judge(value: Value) -> Result<Value, Trouble> {
 /// # Errors
 /// When the connection is lost, and what a signal raises.
 pub(crate) fn ask(py: Python<'_>, session: &Session, question: Question) -> PyResult<Answer> {
-    let answer: Arc<(Mutex<Option<Result<Answer, String>>>, Condvar)> = Arc::default();
+    answer(py, |receiver| session.ask(question, receiver))
+}
+
+/// Takes a share of a result that somebody keeps.
+///
+/// # Errors
+/// When nobody does any more, the connection is lost, and what a signal raises.
+pub(crate) fn hold(
+    py: Python<'_>,
+    session: &Session,
+    job: &str,
+    task: u32,
+    subscriber: Subscriber,
+) -> PyResult<()> {
+    match answer(py, |receiver| session.hold(job, vec![task], Some(subscriber), receiver))? {
+        Answer::Refused(why) => Err(PyRuntimeError::new_err(format!(
+            "a future came here whose result is not kept any more: {why}; keep the future where it was made until it is \
+             used here"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What came of a question, if anything did yet.
+type Answered = Option<Result<Answer, String>>;
+
+fn answer(py: Python<'_>, ask: impl FnOnce(Receiver) + Send) -> PyResult<Answer> {
+    let answer: Arc<(Mutex<Answered>, Condvar)> = Arc::default();
     let told = Arc::clone(&answer);
     let receive = move |reply| {
         let reply = match reply {
@@ -202,7 +229,7 @@ pub(crate) fn ask(py: Python<'_>, session: &Session, question: Question) -> PyRe
         told.1.notify_all();
         false
     };
-    py.detach(|| session.ask(question, Box::new(receive)));
+    py.detach(|| ask(Box::new(receive)));
     match wait(py, &answer.0, &answer.1, None, Option::take)? {
         Some(Ok(answer)) => Ok(answer),
         Some(Err(error)) => Err(PyConnectionError::new_err(error)),

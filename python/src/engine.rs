@@ -6,11 +6,13 @@ use crate::future::{Handle, Kept};
 use crate::graph::{self, Requested};
 use crate::interrupt::Running;
 use crate::map::Row;
+use crate::passed::collecting;
+use crate::sharing::{Request, Sharing};
 use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::{Trouble, Value};
 use dask_core::JobId;
-use dask_plan::plan::{External, Part};
+use dask_plan::plan::{Annotations, External, Part};
 use dask_runtime::embedded::{self, Embedded};
 use dask_runtime::net::message::{Answer, Question, WorkerState};
 use dask_runtime::net::{Address, Error};
@@ -19,9 +21,9 @@ use dask_runtime::session::Session;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 /// What an engine and the results that it keeps share.
@@ -34,8 +36,16 @@ pub(crate) struct Inner {
     next: AtomicU32,
     /// Results that nobody refers to any more: they are let go where no interpreter is held.
     released: Mutex<HashMap<Arc<Job>, Vec<u32>>>,
+    /// Jobs of whose results somebody has handles, by their names.
+    pub(crate) keepers: Mutex<HashMap<String, Weak<Kept>>>,
+    /// Results that were pickled, until whoever gets them has had time to take shares of its own.
+    lingering: Mutex<VecDeque<(Instant, Handle)>>,
+    pub(crate) sharing: Sharing,
     pid: u32,
 }
+
+/// How long a result is kept that was pickled, though nobody refers to it.
+const LINGER: Duration = Duration::from_secs(10);
 
 impl Inner {
     /// Nobody refers to a result any more.
@@ -43,8 +53,33 @@ impl Inner {
         lock(&self.released).entry(Arc::clone(job)).or_default().push(task);
     }
 
+    /// Takes back a release that was not carried out yet; whether there was one.
+    pub(crate) fn take_back(&self, job: &Arc<Job>, task: u32) -> bool {
+        let mut released = lock(&self.released);
+        let Some(tasks) = released.get_mut(job) else { return false };
+        let before = tasks.len();
+        tasks.retain(|t| *t != task);
+        tasks.len() < before
+    }
+
+    /// Keeps a result a little longer.
+    pub(crate) fn linger(&self, handle: Handle) {
+        lock(&self.lingering).push_back((Instant::now() + LINGER, handle));
+    }
+
+    /// Lets go of what lingers: all of it, or what has done so long enough.
+    fn expire(&self, all: bool) {
+        let now = Instant::now();
+        let mut lingering = lock(&self.lingering);
+        let over = lingering.iter().take_while(|(until, _)| all || *until <= now).count();
+        let gone: Vec<(Instant, Handle)> = lingering.drain(..over).collect();
+        drop(lingering);
+        drop(gone);
+    }
+
     /// Lets go of what was released; whether there was anything. Not to be called while the interpreter is held.
     fn let_go(&self) -> bool {
+        self.expire(false);
         let released = std::mem::take(&mut *lock(&self.released));
         let any = !released.is_empty();
         released.into_iter().for_each(|(job, tasks)| self.backend.let_go(&job, tasks));
@@ -175,7 +210,9 @@ impl Engine {
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.inner.check_process()?;
         let inner = &self.inner;
-        let built = graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key))?;
+        let build = || graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key));
+        let (built, _passed) = collecting(build);
+        let built = built?;
         let results = built.results;
         let outcome: Arc<(Mutex<Outcome>, Condvar)> = Arc::default();
         let mut end = Ok(());
@@ -209,18 +246,27 @@ impl Engine {
             .collect()
     }
 
-    /// Starts computing `keys` of a graph and returns at once, with a handle for each.
+    /// Starts computing `keys` of a graph and returns at once, with a handle for each. `workers` are addresses of those that are
+    /// to run it; others do when none of them is there.
+    #[pyo3(signature = (dsk, keys, known, workers = None))]
     fn start<'py>(
         &self,
         py: Python<'py>,
         dsk: &Bound<'py, PyDict>,
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
+        workers: Option<Vec<String>>,
     ) -> PyResult<Vec<Handle>> {
         self.inner.check_process()?;
         let form = self.inner.backend.form();
-        let built = graph::build(dsk, &keys, true, form, &|key| find(known, key))?;
-        let kept = self.keep(py, built.parts, built.live)?;
+        let (built, passed) = collecting(|| graph::build(dsk, &keys, true, form, &|key| find(known, key)));
+        let mut built = built?;
+        if let Some(workers) = workers {
+            let annotations = Annotations { workers, allow_other_workers: true, ..Annotations::default() };
+            let blocks = built.parts.iter_mut().flat_map(|part| &mut part.blocks);
+            blocks.for_each(|block| block.annotations = Some(annotations.clone()));
+        }
+        let kept = self.keep(py, built.parts, built.live, passed)?;
         let task = |requested: &Requested| match requested {
             Requested::Task(task) => Ok(Handle::new(&kept, *task)),
             _ => Err(PyRuntimeError::new_err("a kept result that is no task")),
@@ -240,12 +286,11 @@ impl Engine {
         known: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Started<'py>>> {
         self.inner.check_process()?;
-        let Some(mapped) =
-            crate::map::tasks(&function, &columns, name, token, self.inner.backend.form(), known)?
-        else {
-            return Ok(None);
-        };
-        let kept = self.keep(py, mapped.parts, mapped.live)?;
+        let form = self.inner.backend.form();
+        let (mapped, passed) =
+            collecting(|| crate::map::tasks(&function, &columns, name, token, form, known));
+        let Some(mapped) = mapped? else { return Ok(None) };
+        let kept = self.keep(py, mapped.parts, mapped.live, passed)?;
         let found = mapped.rows.into_iter().map(|row| match row {
             Row::Task(task) => Ok(Bound::new(py, Handle::new(&kept, task))?.into_any()),
             Row::Known(future) => Ok(future),
@@ -273,7 +318,7 @@ impl Engine {
             }
             Backend::There(session) => match ask(py, session, Question::Workers)? {
                 Answer::Workers(workers) => workers,
-                Answer::Holders(_) => vec![],
+                _ => vec![],
             },
         };
         workers.into_iter().map(|worker| described(py, worker)).collect()
@@ -285,8 +330,35 @@ impl Engine {
         let results = handles.iter().map(|h| h.external()).map(|e| (e.job, e.task)).collect();
         match ask(py, session, Question::Holders(results))? {
             Answer::Holders(holders) => Ok(holders),
-            Answer::Workers(_) => Ok(vec![]),
+            _ => Ok(vec![]),
         }
+    }
+
+    /// A handle of a result that was pickled, by its job and task.
+    fn handle(&self, py: Python<'_>, job: String, task: u32) -> PyResult<Handle> {
+        Handle::again(py, &self.inner, job, task)
+    }
+
+    /// Asks something of what is shared by name: a "semaphore", "event", "queue" or "variable".
+    ///
+    /// `of` is its kind and name, whether somebody gave it the name, and how many may hold it or be in it.
+    #[pyo3(signature = (of, operation, value = None))]
+    fn share(
+        &self,
+        py: Python<'_>,
+        of: (String, String, bool, u32),
+        operation: &str,
+        value: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Request> {
+        Request::ask(py, &self.inner, of, operation, value)
+    }
+
+    /// Nobody uses it any more: those who wait for what is shared are told.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| {
+            self.inner.sharing.close();
+            self.inner.expire(true);
+        });
     }
 
     /// Why the connection to the cluster ended, if it did.
@@ -313,6 +385,9 @@ impl Engine {
             prefix,
             next: AtomicU32::new(0),
             released: Mutex::default(),
+            keepers: Mutex::default(),
+            lingering: Mutex::default(),
+            sharing: Sharing::default(),
             pid: std::process::id(),
         });
         let weak = Arc::downgrade(&inner);
@@ -333,15 +408,23 @@ impl Engine {
     }
 
     /// Starts a job whose results are kept.
-    fn keep(&self, py: Python<'_>, parts: Vec<Part>, live: Vec<Value>) -> PyResult<Arc<Kept>> {
+    ///
+    /// Those that were passed within its calls' arguments are kept until it has ended.
+    fn keep(
+        &self,
+        py: Python<'_>,
+        parts: Vec<Part>,
+        live: Vec<Value>,
+        passed: Vec<Handle>,
+    ) -> PyResult<Arc<Kept>> {
         let inner = &self.inner;
         let mut kept = None;
         py.detach(|| {
             inner.submit(parts, live, |job| {
-                let keeper = Kept::new(inner, job);
-                let told = Arc::downgrade(&keeper);
+                let keeper = Kept::own(inner, job, passed);
+                let subscriber = Kept::subscriber(&keeper);
                 kept = Some(keeper);
-                Box::new(move |event: &JobEvent| told.upgrade().map(|kept| kept.hear(event)).is_some())
+                subscriber
             })
         })
         .map_err(PyRuntimeError::new_err)?;

@@ -1,23 +1,29 @@
 //! Results that stay with the engine, and waiting for them.
 
-use crate::backend::{Backend, Job, fetch};
+use crate::backend::{Backend, Job, fetch, hold};
 use crate::engine::Inner;
+use crate::passed;
+use crate::sharing::Request;
 use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::Value;
 use dask_plan::plan::External;
-use dask_runtime::scheduler::JobEvent;
+use dask_runtime::scheduler::{JobEvent, Subscriber};
 use dask_runtime::worker::Trouble;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 
 /// A job whose results are kept.
 pub(crate) struct Kept {
     inner: Arc<Inner>,
     job: Arc<Job>,
+    /// This client submitted it.
+    own: bool,
+    /// Results that were passed within the arguments of its calls, until it has ended.
+    passed: Mutex<Vec<Handle>>,
     state: Mutex<State>,
 }
 
@@ -41,7 +47,7 @@ enum Status {
 
 /// What a watch has seen.
 #[derive(Default)]
-struct Watched {
+pub(crate) struct Watched {
     done: Mutex<Seen>,
     bell: Condvar,
 }
@@ -55,7 +61,7 @@ struct Seen {
 }
 
 impl Watched {
-    fn add(&self, number: usize) {
+    pub(crate) fn add(&self, number: usize) {
         let mut seen = lock(&self.done);
         seen.fresh.push(number);
         if seen.fresh.len() >= seen.wanted {
@@ -65,8 +71,34 @@ impl Watched {
 }
 
 impl Kept {
-    pub(crate) fn new(inner: &Arc<Inner>, job: &Arc<Job>) -> Arc<Kept> {
-        Arc::new(Kept { inner: Arc::clone(inner), job: Arc::clone(job), state: Mutex::default() })
+    fn new(inner: &Arc<Inner>, job: &Arc<Job>, own: bool, passed: Vec<Handle>) -> Arc<Kept> {
+        let (inner, job, passed, state) =
+            (Arc::clone(inner), Arc::clone(job), Mutex::new(passed), Mutex::default());
+        Arc::new(Kept { inner, job, own, passed, state })
+    }
+
+    /// Of a job of this client.
+    pub(crate) fn own(inner: &Arc<Inner>, job: &Arc<Job>, passed: Vec<Handle>) -> Arc<Kept> {
+        let kept = Kept::new(inner, job, true, passed);
+        lock(&inner.keepers).insert(job.name.clone(), Arc::downgrade(&kept));
+        kept
+    }
+
+    /// Of any job, by its name: what is there already, or a new one.
+    fn of(inner: &Arc<Inner>, name: String) -> Arc<Kept> {
+        let mut keepers = lock(&inner.keepers);
+        if let Some(kept) = keepers.get(&name).and_then(Weak::upgrade) {
+            return kept;
+        }
+        let kept = Kept::new(inner, &Arc::new(Job { number: 0, name: name.clone() }), false, vec![]);
+        keepers.insert(name, Arc::downgrade(&kept));
+        kept
+    }
+
+    /// Hears for it, while it lives.
+    pub(crate) fn subscriber(kept: &Arc<Kept>) -> Subscriber {
+        let told = Arc::downgrade(kept);
+        Box::new(move |event: &JobEvent| told.upgrade().map(|kept| kept.hear(event)).is_some())
     }
 
     /// Takes in what the scheduler tells; never waits for the interpreter.
@@ -82,14 +114,24 @@ impl Kept {
                 drop(state);
                 watches.into_iter().for_each(|(watched, number)| watched.add(number));
             }
+            JobEvent::Done(_) => {
+                drop(state);
+                self.forget_passed();
+            }
             JobEvent::Failed { error, cause, .. } => {
                 state.failed = Some(Trouble { error: error.clone(), cause: cause.clone() });
                 let watches = std::mem::take(&mut state.watches);
                 drop(state);
                 watches.into_values().flatten().for_each(|(watched, number)| watched.add(number));
+                self.forget_passed();
             }
             _ => {}
         }
+    }
+
+    fn forget_passed(&self) {
+        let passed = std::mem::take(&mut *lock(&self.passed));
+        drop(passed);
     }
 
     fn status(&self, task: u32) -> &'static str {
@@ -122,6 +164,16 @@ impl Kept {
     }
 }
 
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut keepers = lock(&self.inner.keepers);
+        // Another may have taken its place.
+        if keepers.get(&self.job.name).is_some_and(|kept| kept.strong_count() == 0) {
+            keepers.remove(&self.job.name);
+        }
+    }
+}
+
 /// A result that the engine keeps for as long as this lives.
 #[pyclass(frozen, module = "dask_runtime._engine")]
 pub(crate) struct Handle {
@@ -133,6 +185,38 @@ impl Handle {
     pub(crate) fn new(kept: &Arc<Kept>, task: u32) -> Handle {
         *lock(&kept.state).handles.entry(task).or_default() += 1;
         Handle { kept: Arc::clone(kept), task }
+    }
+
+    /// One more of a result that this process has a handle of.
+    fn one_more(kept: &Arc<Kept>, task: u32) -> Option<Handle> {
+        *lock(&kept.state).handles.get_mut(&task)? += 1;
+        Some(Handle { kept: Arc::clone(kept), task })
+    }
+
+    /// Of a result that somebody keeps, maybe another client.
+    ///
+    /// # Errors
+    /// When nobody does any more.
+    pub(crate) fn again(py: Python<'_>, inner: &Arc<Inner>, name: String, task: u32) -> PyResult<Handle> {
+        let kept = Kept::of(inner, name);
+        if let Some(handle) = Handle::one_more(&kept, task) {
+            return Ok(handle);
+        }
+        match &inner.backend {
+            Backend::Here(_) if inner.take_back(&kept.job, task) => Ok(Handle::new(&kept, task)),
+            Backend::Here(_) => Err(PyRuntimeError::new_err(
+                "a future came here whose result is not kept any more; keep the future until it is used here",
+            )),
+            Backend::There(session) => {
+                hold(py, session, &kept.job.name, task, Kept::subscriber(&kept))?;
+                let others = Handle::one_more(&kept, task);
+                if others.is_some() {
+                    // Another thread has taken a share meanwhile, and one is enough.
+                    inner.release(&kept.job, task);
+                }
+                Ok(others.unwrap_or_else(|| Handle::new(&kept, task)))
+            }
+        }
     }
 
     pub(crate) fn external(&self) -> External {
@@ -177,6 +261,13 @@ impl Handle {
         }
     }
 
+    /// By what it is found again: its job and task. It is kept until who gets these has had time to ask for it.
+    fn share(&self) -> (String, u32) {
+        passed::note(Handle::new(&self.kept, self.task), &self.kept.inner);
+        let External { job, task } = self.external();
+        (job, task)
+    }
+
     /// Gives it up: at once where all that was submitted with it is given up as well, else its result is dropped when it is there.
     fn cancel(&self, py: Python<'_>) {
         let mut state = lock(&self.kept.state);
@@ -186,7 +277,7 @@ impl Handle {
         drop(state);
         watches.into_iter().for_each(|(watched, number)| watched.add(number));
         let (inner, job) = (&self.kept.inner, &self.kept.job);
-        if all {
+        if all && self.kept.own {
             py.detach(|| inner.backend.cancel(job));
         } else {
             inner.release(job, self.task);
@@ -222,6 +313,13 @@ fn received<'py>(py: Python<'py>, backend: &Backend, value: &Value) -> PyResult<
     }
 }
 
+/// What can be waited for.
+#[derive(FromPyObject)]
+enum Awaited<'py> {
+    Handle(PyRef<'py, Handle>),
+    Request(PyRef<'py, Request>),
+}
+
 /// Says which of some results are there, as they come.
 #[pyclass(frozen, module = "dask_runtime._engine")]
 pub(crate) struct Watch {
@@ -241,8 +339,11 @@ impl Watch {
     }
 
     /// Watches one more, under a number of the caller's.
-    fn add(&self, handle: PyRef<'_, Handle>, number: usize) -> PyResult<()> {
-        handle.kept.watch(handle.task, &self.watched, number)
+    fn add(&self, awaited: Awaited<'_>, number: usize) -> PyResult<()> {
+        match awaited {
+            Awaited::Handle(handle) => handle.kept.watch(handle.task, &self.watched, number),
+            Awaited::Request(request) => request.watch(&self.watched, number),
+        }
     }
 
     /// Waits until `count` have come that were not returned before; returns their numbers. Fewer when `timeout` seconds are

@@ -14,6 +14,12 @@ pub(crate) fn command(py: Python<'_>, line: Vec<String>, versions: BTreeMap<Stri
     py.detach(|| cli::command(line.into_iter().map(Into::into), host))
 }
 
+/// The address of the worker whose task the caller is part of, if it is one of a cluster's.
+#[pyfunction]
+pub(crate) fn worker_address() -> Option<String> {
+    crate::wait::computes_for()?.settings().contact.as_ref().map(ToString::to_string)
+}
+
 /// The address of the scheduler whose task the caller is part of, if it is one of a worker's.
 #[pyfunction]
 pub(crate) fn scheduler_address() -> Option<String> {

@@ -15,8 +15,10 @@ mod literal;
 mod map;
 mod names;
 mod native;
+mod passed;
 mod recipe;
 mod record;
+mod sharing;
 mod ship;
 mod spec;
 mod specialise;
@@ -37,11 +39,13 @@ mod _engine {
     #[pymodule_export]
     use crate::future::{Handle, Watch, gather};
     #[pymodule_export]
-    use crate::host::{command, scheduler_address};
+    use crate::host::{command, scheduler_address, worker_address};
     #[pymodule_export]
     use crate::names::register;
     #[pymodule_export]
     use crate::recipe::recognise;
+    #[pymodule_export]
+    use crate::sharing::Request;
     #[pymodule_export]
     use crate::wait::{rejoin, secede};
 

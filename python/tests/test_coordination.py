@@ -6,10 +6,24 @@ import pickle
 import signal
 import threading
 import time
+import weakref
 from concurrent.futures import CancelledError
 
 import pytest
 from dask_runtime import Client, Event, Lock, Queue, Semaphore, Variable
+
+
+def asked(shared):
+    """What is asked by an object from here on, as it is asked."""
+    operations, ask = [], shared._request
+
+    def request(operation, value=None):
+        request = ask(operation, value)
+        operations.append(operation)
+        return request
+
+    shared._request = request
+    return operations
 
 
 def test_a_lock_lets_one_task_at_a_time_through(client):
@@ -86,7 +100,7 @@ def test_locks_by_name_time_and_not_at_all(client):
 def test_locks_are_given_in_turn(client):
     lock, order, threads = Lock(), [], []
     lock.acquire()
-    waiters = lock._waiting._waiters
+    waiters = asked(lock)
     for i in range(5):
         thread = threading.Thread(target=lambda i=i: (lock.acquire(), order.append(i), lock.release()))
         threads.append(thread)
@@ -168,14 +182,18 @@ def test_a_future_in_a_variable_is_kept(client):
 
 
 def test_states_without_a_name_go_with_their_objects(client):
-    known = len(client._shared._states)
-    lock = Lock()
-    assert Lock(lock.name)._state is lock._state
-    assert len(client._shared._states) == known + 1
-    client._shared._named.clear()
-    del lock
+    class Value:
+        pass
+
+    value = Value()
+    alive = weakref.ref(value)
+    variable = Variable()
+    variable.set(value)
+    del value
+    assert Variable(variable.name).get() is alive()
+    del variable
     gc.collect()
-    assert len(client._shared._states) == known
+    assert alive() is None
 
 
 def test_they_are_one_in_each_client(client):
@@ -207,6 +225,7 @@ def test_an_interrupted_wait_leaves_nothing_behind(client):
 def test_closing_the_client_ends_waits():
     client = Client(threads_per_worker=1)
     event, told = Event(), threading.Event()
+    waits = asked(event)
 
     def wait():
         with pytest.raises(CancelledError, match="client was closed"):
@@ -215,7 +234,7 @@ def test_closing_the_client_ends_waits():
 
     thread = threading.Thread(target=wait)
     thread.start()
-    while not event._waiting._waiters:
+    while not waits:
         time.sleep(0.001)
     client.close()
     assert told.wait(10)

@@ -95,6 +95,7 @@ impl Embedded {
                     small_bytes: options.small_bytes,
                     lane: options.lane,
                     scheduler: None,
+                    contact: None,
                 };
                 let outlet = Local { hub: Arc::downgrade(&hub), worker: id };
                 let engine =

@@ -10,4 +10,5 @@ mod ids;
 pub mod net;
 pub mod scheduler;
 pub mod session;
+pub mod shared;
 pub mod worker;

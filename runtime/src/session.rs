@@ -4,9 +4,10 @@
 //! waits either, but [`Session::connect`] and [`Session::room`].
 
 use crate::net::frame::Limits;
-use crate::net::message::{Answer, FromClient, Hello, Question, Role, Submit, ToClient};
+use crate::net::message::{Answer, FromClient, Hello, Item, Question, Role, Submit, ToClient};
 use crate::net::{Address, Error, Reader, Sender, agent, codec, greet};
 use crate::scheduler::{JobEvent, Kept, Subscriber};
+use crate::shared;
 use dask_array::Value;
 use serde_bytes::ByteBuf;
 use std::collections::HashMap;
@@ -131,6 +132,25 @@ impl Session {
         self.tell(&FromClient::Release { id: id.into(), tasks });
     }
 
+    /// Takes a share of kept results of a job, which may be another client's; [`Session::release`] gives it back. A `subscriber`
+    /// hears when they are there; none is needed where one hears of the job already.
+    pub fn hold(&self, id: &str, tasks: Vec<u32>, subscriber: Option<Subscriber>, receiver: Receiver) {
+        if let Some(subscriber) = subscriber {
+            self.shared.lock().jobs.insert(id.into(), subscriber);
+        }
+        self.request(receiver, |request| FromClient::Hold { request, id: id.into(), tasks });
+    }
+
+    /// Asks something of what clients share; returns the question's number. The answer may come late.
+    pub fn share(&self, ask: shared::Request<Item>, receiver: Receiver) -> u32 {
+        self.request(receiver, |request| FromClient::Share { request, ask })
+    }
+
+    /// Waits no more for an answer to [`Session::share`], which then comes at once.
+    pub fn give_up(&self, request: u32) {
+        self.tell(&FromClient::GiveUp { request });
+    }
+
     /// Asks for kept results of a job, which come once they are there.
     pub fn gather(&self, id: &str, tasks: Vec<u32>, receiver: Receiver) {
         self.request(receiver, |request| FromClient::Gather { request, id: id.into(), tasks });
@@ -141,17 +161,18 @@ impl Session {
         self.request(receiver, |request| FromClient::Ask { request, question });
     }
 
-    fn request(&self, mut receiver: Receiver, message: impl FnOnce(u32) -> FromClient) {
+    fn request(&self, mut receiver: Receiver, message: impl FnOnce(u32) -> FromClient) -> u32 {
         let request = self.next.fetch_add(1, Ordering::Relaxed);
         let mut state = self.shared.lock();
         if let Some(lost) = state.lost.clone() {
             drop(state);
             receiver(Reply::Failed(lost));
-            return;
+            return request;
         }
         state.requests.insert(request, receiver);
         drop(state);
         self.tell(&message(request));
+        request
     }
 
     /// Waits while much is queued.

@@ -88,6 +88,11 @@ impl Replicas {
 }
 
 impl Core {
+    /// Bytes of a result, when some worker holds it.
+    pub fn stored(&self, task: TaskId) -> Option<u64> {
+        self.find(task).filter(|task| task.state == State::Stored).map(|task| task.nbytes)
+    }
+
     /// Workers that hold a result now.
     pub fn holders(&self, task: TaskId) -> Vec<WorkerId> {
         self.find(task).map_or(vec![], |t| self.replicas.holders(t).map(WorkerId).collect())

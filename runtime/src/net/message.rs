@@ -2,7 +2,7 @@
 
 mod client;
 
-pub use client::{Answer, FromClient, Progress, Question, Submit, ToClient, WorkerState};
+pub use client::{Answer, FromClient, Item, Progress, Question, Submit, ToClient, WorkerState};
 
 use super::column::{i64s, u32s, u64s};
 use dask_array::Foreign;

@@ -213,6 +213,8 @@ impl Worker {
             }
         }
         for input in &from.inputs {
+            // Which may be another job's.
+            self.jobs.insert(input.task.job.0);
             orders.inputs.push(input.task);
             orders.from.push(input.from.0);
         }

@@ -47,7 +47,10 @@ impl State {
         let Some(job) = self.jobs.get_mut(&task.job.0) else { return };
         let Some(wanted) = job.wanted.get_mut(&task.local) else {
             // Nobody is sent it: written by the worker, or kept for later.
-            if job.kept.contains(&task.local) {
+            if job.keeps(task.local) {
+                if failed {
+                    job.raised.insert(task.local);
+                }
                 if job.arrived.is_empty() {
                     self.telling.push(task.job.0);
                 }

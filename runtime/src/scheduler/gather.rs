@@ -78,7 +78,7 @@ impl State {
         }
         let mut by_worker: BTreeMap<u32, Vec<TaskId>> = BTreeMap::new();
         for &local in tasks {
-            if !job.kept.contains(&local) {
+            if !job.keeps(local) {
                 return Err(format!("the result of {} was released", job.table.key(local)));
             }
             let task = TaskId { job: job.id, local };

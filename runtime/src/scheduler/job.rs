@@ -119,10 +119,14 @@ pub(super) struct Job {
     pub(super) table: Table,
     pub(super) outputs: Vec<Output>,
     pub(super) wanted: IdMap<u32, Wanted>,
-    /// Results that stay on the workers when the job is done.
+    /// Results that stay on the workers when the job is done: those of which its client has not let go.
     pub(super) kept: HashSet<u32>,
+    /// How many shares others have of such results.
+    pub(super) held: IdMap<u32, u32>,
+    /// Such results that are there and are failures.
+    pub(super) raised: HashSet<u32>,
     /// There were such results.
-    pub(super) keeps: bool,
+    pub(super) kept_some: bool,
     /// Kept results that are there and of which the subscriber is told soon: many at a time.
     pub(super) arrived: Vec<Kept>,
     /// Jobs whose results it takes, until it ends.
@@ -146,6 +150,8 @@ pub(super) struct Job {
     pub(super) opened: Instant,
     pub(super) ended: Option<Instant>,
     pub(super) subscriber: Option<Subscriber>,
+    /// Other clients that have shares of its kept results: their connections, and what tells them.
+    pub(super) sharers: IdMap<u32, Subscriber>,
     /// The last progress that was told.
     pub(super) told: (u64, u64),
     /// Not shown to people: it reads metadata for another job.
@@ -163,7 +169,9 @@ impl Job {
             outputs: vec![],
             wanted: IdMap::default(),
             kept: HashSet::new(),
-            keeps: false,
+            held: IdMap::default(),
+            raised: HashSet::new(),
+            kept_some: false,
             arrived: vec![],
             uses: vec![],
             users: 0,
@@ -178,6 +186,7 @@ impl Job {
             opened: now,
             ended: None,
             subscriber: None,
+            sharers: IdMap::default(),
             told: (0, 0),
             internal: false,
         }
@@ -203,6 +212,14 @@ impl Job {
         {
             self.subscriber = None;
         }
+        if matches!(event, JobEvent::Kept(_) | JobEvent::Failed { .. }) {
+            self.sharers.retain(|_, sharer| sharer(event));
+        }
+    }
+
+    /// Whether somebody has a share of a kept result.
+    pub(super) fn keeps(&self, task: u32) -> bool {
+        self.kept.contains(&task) || self.held.contains_key(&task)
     }
 
     pub(super) fn progress(&self, bytes_peak: u64) -> Progress {
@@ -220,7 +237,11 @@ impl Job {
 
     /// Whether it was to keep results for later, and nobody needs any of them.
     pub(super) fn abandoned(&self) -> bool {
-        self.keeps && self.kept.is_empty() && self.wanted.is_empty() && self.users == 0
+        self.kept_some
+            && self.kept.is_empty()
+            && self.held.is_empty()
+            && self.wanted.is_empty()
+            && self.users == 0
     }
 
     /// Whether nothing is left to do for the subscriber.

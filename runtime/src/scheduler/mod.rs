@@ -5,6 +5,7 @@
 //! somebody else does already: no thread has to be woken for it.
 
 mod adapt;
+mod clients;
 mod content;
 mod crew;
 mod deliver;

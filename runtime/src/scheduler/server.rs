@@ -9,8 +9,11 @@ use super::plan::{self, Intake};
 use super::state::{Opened, State};
 use crate::net::frame::{Limits, Reader};
 use crate::net::greet::{self, Greeted, Stranger};
-use crate::net::message::{FromClient, FromWorker, Report, Role, Submit, ToClient, Verdict, WorkerHello};
+use crate::net::message::{
+    Answer, FromClient, FromWorker, Report, Role, Submit, ToClient, Verdict, WorkerHello,
+};
 use crate::net::{Address, Error, Sender, agent, codec};
+use crate::shared::Asker;
 use dask_array::Value;
 use serde_bytes::ByteBuf;
 use std::collections::HashMap;
@@ -180,14 +183,12 @@ async fn client(hub: &Arc<Hub>, greeted: Greeted) -> Result<(), Error> {
     let Greeted { mut reader, mut writer } = greeted;
     reader.limit(Limits::CONTROL);
     greet::answer(&mut writer, &Verdict::Welcome { agent: agent(), worker: None }).await?;
-    hub.with(|state| {
-        state.counts.clients += 1;
-        state.counts.clients_added += 1;
-    });
+    let sender = Sender::new(writer);
+    let connection = hub.with(|state| state.connected(sender.clone()));
     let (mut incoming, mut bound) = (None, vec![]);
-    let result = converse(hub, &mut reader, &Sender::new(writer), &mut incoming, &mut bound).await;
+    let result = converse(hub, &mut reader, &sender, connection, &mut incoming, &mut bound).await;
     hub.with(|state| {
-        state.counts.clients -= 1;
+        state.disconnected(connection);
         bound.into_iter().for_each(|job| state.abandon(job));
     });
     if let Some(incoming) = incoming {
@@ -200,6 +201,7 @@ async fn converse(
     hub: &Arc<Hub>,
     reader: &mut Reader<OwnedReadHalf>,
     sender: &Sender,
+    connection: u32,
     incoming: &mut Option<Incoming>,
     bound: &mut Vec<u32>,
 ) -> Result<(), Error> {
@@ -273,7 +275,7 @@ async fn converse(
             }
             FromClient::Cancel { id } => hub.with(|state| {
                 if let Some(number) = state.job_number(&id) {
-                    state.end(number, false, "it was cancelled".into());
+                    state.cancel(number);
                 }
             }),
             FromClient::Forget { id } => {
@@ -283,17 +285,30 @@ async fn converse(
                 }
             }
             FromClient::Release { id, tasks } => {
-                if let Some(number) = numbers.get(&id).copied() {
-                    let forgotten = hub.with(|state| {
-                        state.let_go(number, &tasks);
-                        state.job_number(&id).is_none()
-                    });
-                    if forgotten {
-                        numbers.remove(&id);
-                        bound.retain(|n| *n != number);
+                let own = numbers.get(&id).copied();
+                let forgotten = hub.with(|state| {
+                    let Some(number) = own.or_else(|| state.job_number(&id)) else { return true };
+                    let rest = state.unhold(connection, number, tasks);
+                    if own.is_some() {
+                        state.let_go(number, &rest);
                     }
+                    state.job_number(&id).is_none()
+                });
+                if forgotten && let Some(number) = numbers.remove(&id) {
+                    bound.retain(|n| *n != number);
                 }
             }
+            FromClient::Hold { request, id, tasks } => {
+                let sharer = subscriber(id.clone(), sender.clone());
+                let hears = numbers.contains_key(&id);
+                let held = hub.with(|state| state.hold(connection, &id, &tasks, sharer, hears));
+                let answer = held.map_or_else(Answer::Refused, |()| Answer::Held);
+                sender.send(&ToClient::Answer { request, answer })?;
+            }
+            FromClient::Share { request, ask } => {
+                hub.with(|state| state.ask_shared(Asker { connection, request }, ask));
+            }
+            FromClient::GiveUp { request } => hub.with(|state| state.give_up(Asker { connection, request })),
             FromClient::Gather { request, id, tasks } => {
                 tokio::spawn(gather::gather(Arc::clone(hub), sender.clone(), request, id, tasks));
             }

@@ -1,5 +1,6 @@
 //! Everything that the scheduler knows, under one lock.
 
+use super::clients::Clients;
 use super::content::Content;
 use super::crew::{Crew, Joining, Link};
 use super::hub::{Hub, Settings};
@@ -22,6 +23,7 @@ pub struct State {
     pub(super) jobs: IdMap<u32, Job>,
     names: HashMap<String, u32>,
     pub(super) crew: Crew,
+    pub(super) clients: Clients,
     /// Small results that came with the report that is being handled.
     arrived: IdMap<u64, Value>,
     /// Results in that report that are failures.
@@ -78,6 +80,7 @@ impl State {
             jobs: IdMap::default(),
             names: HashMap::new(),
             crew: Crew::default(),
+            clients: Clients::default(),
             arrived: IdMap::default(),
             raised: HashSet::new(),
             follow: vec![],
@@ -387,7 +390,7 @@ impl State {
             let tasks = U32s::new(&output.tasks).iter();
             match output.to {
                 Sink::Keep => {
-                    job.keeps = true;
+                    job.kept_some = true;
                     job.kept.extend(tasks);
                 }
                 Sink::Zarr { .. } => {}
@@ -412,7 +415,8 @@ impl State {
     /// Nobody needs these kept results any more. A job that has ended and keeps nothing is forgotten.
     pub fn let_go(&mut self, number: u32, tasks: &[u32]) {
         let Some(job) = self.jobs.get_mut(&number) else { return };
-        let tasks: Vec<u32> = tasks.iter().copied().filter(|t| job.kept.remove(t)).collect();
+        let gone = |task: &u32| job.kept.remove(task) && !job.held.contains_key(task);
+        let tasks: Vec<u32> = tasks.iter().copied().filter(gone).collect();
         let (id, over) = (job.id, job.abandoned());
         if !tasks.is_empty() {
             self.release(id, tasks);
@@ -422,11 +426,27 @@ impl State {
         }
     }
 
-    /// Whoever wanted a job has gone: nothing of it is computed or kept any more, but for what other jobs still take.
+    /// Whoever wanted a job has gone: nothing of it is computed or kept any more, but for what other jobs still take and
+    /// other clients hold.
     pub fn abandon(&mut self, number: u32) {
-        self.end(number, false, "its client went away".into());
+        if !self.is_held(number) {
+            self.end(number, false, "its client went away".into());
+        }
         let kept: Vec<u32> = self.jobs.get(&number).map_or(vec![], |job| job.kept.iter().copied().collect());
         self.let_go(number, &kept);
+    }
+
+    /// Its client does not want a job any more. It goes on where other clients want results of it.
+    pub fn cancel(&mut self, number: u32) {
+        if self.is_held(number) {
+            self.abandon(number);
+        } else {
+            self.end(number, false, "it was cancelled".into());
+        }
+    }
+
+    fn is_held(&self, number: u32) -> bool {
+        self.jobs.get(&number).is_some_and(|job| !job.held.is_empty())
     }
 
     /// A job has ended: it takes nothing from others any more.
@@ -561,7 +581,9 @@ impl State {
             .jobs
             .iter()
             .filter(|(_, j)| {
-                j.kept.is_empty() && j.ended.is_some_and(|e| j.internal || now.duration_since(e) > keep)
+                j.kept.is_empty()
+                    && j.held.is_empty()
+                    && j.ended.is_some_and(|e| j.internal || now.duration_since(e) > keep)
             })
             .map(|(n, _)| *n)
             .collect();

@@ -45,6 +45,8 @@ pub struct Settings {
     pub lane: Option<Arc<dyn Lane>>,
     /// Where the scheduler is, unless it is in this process.
     pub scheduler: Option<Address>,
+    /// Where others reach this worker, unless it is alone.
+    pub contact: Option<Address>,
 }
 
 /// After so long without work, memory kept for the next results goes back to the system.

@@ -111,7 +111,7 @@ pub async fn run(
                 Ok((greeted, Verdict::Welcome { worker: Some(id), agent })) => {
                     tracing::info!(scheduler = %options.scheduler, %agent, id, "connected");
                     wait = Duration::from_millis(100);
-                    let end = session(&options, &status, id, greeted, leaving.clone()).await;
+                    let end = session(&options, &contact, &status, id, greeted, leaving.clone()).await;
                     status.set(None);
                     match end {
                         Ok(()) => break Ok(()),
@@ -172,6 +172,7 @@ impl Outlet for Remote {
 /// Serves one connection to the scheduler. `Ok` means that the worker may end.
 async fn session(
     options: &Options,
+    contact: &Address,
     status: &Arc<Status>,
     id: u32,
     greeted: greet::Greeted,
@@ -190,6 +191,7 @@ async fn session(
         small_bytes: SMALL,
         lane: options.lane.clone(),
         scheduler: Some(options.scheduler.clone()),
+        contact: Some(contact.clone()),
     };
     let outlet = Remote { scheduler: scheduler.clone(), fetcher: Arc::clone(&fetcher) };
     let engine = Engine::start(settings, Box::new(outlet))?;

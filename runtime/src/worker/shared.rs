@@ -247,6 +247,8 @@ impl Shared {
     }
 
     fn await_input(&mut self, input: TaskId, from: u32, waiter: Waiter, after: &mut After) {
+        // It may be the first that comes here of another job.
+        self.job(input.job.0);
         let waiters = self.waiters.entry(key(input)).or_default();
         if waiters.is_empty() {
             after.fetch.push((from, input));

@@ -2,6 +2,7 @@
 
 use super::super::column::{u32s, u64s};
 use super::cause;
+use crate::shared;
 use dask_array::Foreign;
 use dask_plan::plan::Output;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,17 @@ pub enum FromClient {
         #[serde(with = "u32s")]
         tasks: Vec<u32>,
     },
+    /// Takes a share of kept results of a job, which may be another client's; gives it back by [`FromClient::Release`]. Hears
+    /// when they are there.
+    Hold {
+        /// The client's number of the question.
+        request: u32,
+        /// The job's id.
+        id: String,
+        /// Its tasks.
+        #[serde(with = "u32s")]
+        tasks: Vec<u32>,
+    },
     /// Asks for kept results, wherever they are.
     Gather {
         /// The client's number of the question.
@@ -65,6 +77,18 @@ pub enum FromClient {
         request: u32,
         /// What.
         question: Question,
+    },
+    /// Asks something of what clients share by name. The answer comes when there is nothing to wait for.
+    Share {
+        /// The client's number of the question.
+        request: u32,
+        /// What.
+        ask: shared::Request<Item>,
+    },
+    /// Does not wait for the answer to a [`FromClient::Share`] any more, which comes at once.
+    GiveUp {
+        /// The question's number.
+        request: u32,
     },
     /// Asks why a task is where it is.
     Explain {
@@ -95,6 +119,15 @@ pub struct Submit {
     pub bound: bool,
 }
 
+/// A value in what clients share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its bytes, which only clients can read.
+    pub bytes: ByteBuf,
+    /// Kept results to which it refers: jobs' ids and their tasks.
+    pub results: Vec<(String, u32)>,
+}
+
 /// What a client asks about the cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,6 +146,12 @@ pub enum Answer {
     Workers(Vec<WorkerState>),
     /// The addresses of the workers that hold each result.
     Holders(Vec<Vec<String>>),
+    /// The share was taken.
+    Held,
+    /// What came of a [`FromClient::Share`].
+    Shared(shared::Outcome<Item>),
+    /// Why it cannot be.
+    Refused(String),
 }
 
 /// A worker, as clients see it.
