@@ -35,7 +35,7 @@ class Backend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
         """How many batches run at a time: at most as many as the client has threads."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        threads = sum(worker["nthreads"] for worker in self.client._workers().values())
+        threads: int = sum(worker["nthreads"] for worker in self.client._workers().values())
         if n_jobs is None:
             return 1
         return max(1, threads + 1 + n_jobs) if n_jobs < 0 else min(n_jobs, threads)

@@ -27,17 +27,14 @@ def test_what_is_so_anyway_is_accepted(accepted):
 @pytest.mark.parametrize(
     ("argument", "value", "fix"),
     [
-        ("address", "tcp://127.0.0.1:8786", "leave it out"),
-        ("n_workers", 4, "threads_per_worker"),
         ("n_workers", 0, "n_workers=1"),
-        ("processes", True, "processes=False"),
         ("threads_per_worker", 0, "from 1"),
         ("threads_per_worker", 2.5, "from 1"),
         ("memory_limit", "much", "'4 GiB'"),
         ("memory_limit", -1, "'4 GiB'"),
         ("dashboard_address", ":8787", "None"),
-        ("scheduler_file", "here.json", "leave it out"),
-        ("resources", {"GPU": 1}, "Semaphore"),
+        ("scheduler_file", "here.json", "address='tcp://"),
+        ("resources", {"GPU": 1}, "n_workers="),
         ("local_directory", "/tmp", "leave it out"),
     ],
 )
