@@ -179,7 +179,7 @@ class Client(Reports):
         processes: bool | None = None,
         memory_limit: int | float | str | None = "auto",
         resources: dict[str, float] | None = None,
-        timeout: Any = 5,
+        timeout: Any = 4,
         set_as_default: bool = True,
         asynchronous: bool = False,
         **kwargs: Any,
@@ -199,7 +199,8 @@ class Client(Reports):
                 f"resources is {resources!r}: workers have them; use n_workers=, or start workers with --resource"
             )
         self._settings = (arguments.threads(threads_per_worker), arguments.memory(memory_limit))
-        self._engine: _engine.Engine | None = self._start_engine()
+        self._engine: _engine.Engine | None = None
+        self._engine = self._start_engine()
         self._asynchronous = asynchronous
         self._pid = os.getpid()
         self._known = _Known()

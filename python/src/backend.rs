@@ -13,6 +13,7 @@ use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 /// See the module.
 pub(crate) enum Backend {
@@ -202,14 +203,38 @@ pub(crate) fn hold(
     session: &Session,
     job: &str,
     task: u32,
-    subscriber: Subscriber,
+    subscriber: impl Fn() -> Subscriber,
 ) -> PyResult<()> {
-    match answer(py, |receiver| session.hold(job, vec![task], Some(subscriber), receiver))? {
-        Answer::Refused(why) => Err(PyRuntimeError::new_err(format!(
-            "a future came here whose result is not kept any more: {why}; keep the future where it was made until it is \
-             used here"
-        ))),
-        _ => Ok(()),
+    let until = Instant::now() + OVERTAKEN;
+    loop {
+        let subscriber = subscriber();
+        match answer(py, |receiver| session.hold(job, vec![task], Some(subscriber), receiver))? {
+            Answer::Refused(_) if Instant::now() < until => {
+                py.check_signals()?;
+                py.detach(|| std::thread::sleep(Duration::from_millis(10)));
+            }
+            Answer::Refused(why) => {
+                return Err(PyRuntimeError::new_err(format!(
+                    "a future came here whose result is not kept any more: {why}; keep the future where it was made until \
+                     it is used here"
+                )));
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// A future may get here before the scheduler has read of its job, which comes by another connection: it is asked so long.
+const OVERTAKEN: Duration = Duration::from_secs(1);
+
+/// Waits until the scheduler has read all that was sent before.
+///
+/// # Errors
+/// When the connection is lost, and what a signal raises.
+pub(crate) fn settle(py: Python<'_>, backend: &Backend) -> PyResult<()> {
+    match backend {
+        Backend::Here(_) => Ok(()),
+        Backend::There(session) => ask(py, session, Question::Holders(vec![])).map(drop),
     }
 }
 

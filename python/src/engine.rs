@@ -180,12 +180,12 @@ impl Engine {
                 Ok(Ok(session)) => break session,
                 Ok(Err(error @ (Error::Protocol(_) | Error::Refused(_)))) => {
                     return Err(PyOSError::new_err(format!(
-                        "what listens at {address} is no scheduler of dask-runtime: {error}; start one by \
-                         `python -m dask_runtime scheduler`, or use dask.distributed's Client for Dask's own"
+                        "what listens at {address} is no scheduler of dask-runtime: {error}; use the address that \
+                         `python -m dask_runtime scheduler` says, or dask.distributed's Client for Dask's own"
                     )));
                 }
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {timeout} s"),
+                Err(_) => format!("no answer within {timeout} s, as from a server of something else"),
             };
             py.check_signals()?;
             if Instant::now() >= until {

@@ -208,7 +208,7 @@ impl Handle {
                 "a future came here whose result is not kept any more; keep the future until it is used here",
             )),
             Backend::There(session) => {
-                hold(py, session, &kept.job.name, task, Kept::subscriber(&kept))?;
+                hold(py, session, &kept.job.name, task, || Kept::subscriber(&kept))?;
                 let others = Handle::one_more(&kept, task);
                 if others.is_some() {
                     // Another thread has taken a share meanwhile, and one is enough.
@@ -217,6 +217,11 @@ impl Handle {
                 Ok(others.unwrap_or_else(|| Handle::new(&kept, task)))
             }
         }
+    }
+
+    /// The engine that keeps it.
+    pub(crate) fn engine(&self) -> &Arc<Inner> {
+        &self.kept.inner
     }
 
     pub(crate) fn external(&self) -> External {

@@ -1,6 +1,6 @@
 //! Semaphores, events, queues and variables: asked of the scheduler, or of a state in this process.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, settle};
 use crate::engine::Inner;
 use crate::future::Watched;
 use crate::literal::{self, Reader};
@@ -159,6 +159,10 @@ impl Request {
             Backend::There(_) => {
                 let mut sent = operation.values().iter().map(item).collect::<PyResult<Vec<_>>>()?;
                 let (sent, passed) = sent.pop().unwrap_or_default();
+                // Another client's job goes by another connection, which this must not overtake.
+                for handle in passed.iter().filter(|handle| !Arc::ptr_eq(handle.engine(), inner)) {
+                    settle(py, &handle.engine().backend)?;
+                }
                 (operation.map(|_| Payload::Sent(sent.clone())), passed)
             }
         };

@@ -34,7 +34,7 @@ def test_what_is_so_anyway_is_accepted(accepted):
         ("memory_limit", "much", "'4 GiB'"),
         ("memory_limit", -1, "'4 GiB'"),
         ("dashboard_address", ":8787", "None"),
-        ("scheduler_file", "here.json", "use address="),
+        ("scheduler_file", "here.json", "address='tcp://"),
         ("resources", {"GPU": 1}, "n_workers="),
         ("local_directory", "/tmp", "leave it out"),
     ],

@@ -88,10 +88,11 @@ pub async fn connect(address: &Address, hello: &Hello, limits: Limits) -> Result
     let mut theirs = [0; 8];
     timely(read.read_exact(&mut theirs)).await?;
     if theirs[..6] != MAGIC {
-        return Err(Error::Protocol(format!(
-            "what listens there is not a peer: it said {:?}",
-            text(&theirs)
-        )));
+        return Err(Error::Protocol(match stranger(&theirs, &mut read).await.0 {
+            Stranger::Distributed => "it speaks the protocol of dask.distributed".into(),
+            _ if theirs.starts_with(b"HTTP/") => "it is an HTTP server".into(),
+            _ => format!("it said \"{}\"", text(&theirs)),
+        }));
     }
     let version = (theirs[6], theirs[7]);
     if version.0 != VERSION.0 {
