@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dask_runtime import _dask, _engine
+from dask_runtime.annotated import NONE
 from dask_runtime.arguments import seconds
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class Waiting:
 def rung(engine: _engine.Engine, known: Any) -> _engine.Handle:
     """A result that is there (soon), for bells."""
     key = f"bell-{uuid.uuid4().hex}"
-    (handle,) = engine.start({key: _dask.Task(key, _nothing)}, [key], known)
+    (handle,) = engine.start({key: _dask.Task(key, _nothing)}, [key], known, NONE)
     return handle
 
 

@@ -1,5 +1,6 @@
 //! The engine: in this process, or a cluster's.
 
+use crate::annotated::Annotated;
 use crate::backend::{Backend, Job, ask, fetch};
 use crate::call::PythonLane;
 use crate::future::{Handle, Kept};
@@ -172,10 +173,12 @@ impl Engine {
         dsk: &Bound<'py, PyDict>,
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
+        annotated: Annotated<'py>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.inner.check_process()?;
         let inner = &self.inner;
-        let built = graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key))?;
+        let built =
+            graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key), &annotated)?;
         let results = built.results;
         let outcome: Arc<(Mutex<Outcome>, Condvar)> = Arc::default();
         let mut end = Ok(());
@@ -216,10 +219,11 @@ impl Engine {
         dsk: &Bound<'py, PyDict>,
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
+        annotated: Annotated<'py>,
     ) -> PyResult<Vec<Handle>> {
         self.inner.check_process()?;
         let form = self.inner.backend.form();
-        let built = graph::build(dsk, &keys, true, form, &|key| find(known, key))?;
+        let built = graph::build(dsk, &keys, true, form, &|key| find(known, key), &annotated)?;
         let kept = self.keep(py, built.parts, built.live)?;
         let task = |requested: &Requested| match requested {
             Requested::Task(task) => Ok(Handle::new(&kept, *task)),
@@ -238,10 +242,12 @@ impl Engine {
         name: &str,
         token: &str,
         known: &Bound<'py, PyAny>,
+        annotated: Annotated<'py>,
     ) -> PyResult<Option<Started<'py>>> {
         self.inner.check_process()?;
+        let form = self.inner.backend.form();
         let Some(mapped) =
-            crate::map::tasks(&function, &columns, name, token, self.inner.backend.form(), known)?
+            crate::map::tasks(&function, &columns, name, token, form, known, annotated.set(0))?
         else {
             return Ok(None);
         };
