@@ -20,7 +20,7 @@ from dask._task_spec import (
     convert_legacy_graph,
     parse_input,
 )
-from dask.base import collections_to_expr, is_dask_collection, tokenize, unpack_collections
+from dask.base import collections_to_expr, get_annotations, is_dask_collection, tokenize, unpack_collections
 from dask.callbacks import local_callbacks
 from dask.core import flatten
 from dask.utils import format_bytes, funcname, parse_bytes, parse_timedelta
@@ -34,6 +34,7 @@ __all__ = [
     "List",
     "Task",
     "TaskRef",
+    "annotations_of",
     "collections_to_expr",
     "config",
     "convert_legacy_graph",
@@ -41,6 +42,7 @@ __all__ = [
     "flatten",
     "format_bytes",
     "funcname",
+    "get_annotations",
     "graph_of",
     "is_dask_collection",
     "local_callbacks",
@@ -226,6 +228,13 @@ def graph_of(dsk: Any) -> dict[Any, Any]:
         dsk = dsk.__dask_graph__()
     graph: dict[Any, Any] = convert_legacy_graph(dsk)
     return graph
+
+
+def annotations_of(dsk: Any) -> dict[str, dict[Any, Any]]:
+    """What the layers of a graph are annotated with: values by keys, by what they say."""
+    annotations = getattr(dsk, "__dask_annotations__", None)
+    found: dict[str, dict[Any, Any]] = {} if annotations is None else annotations()
+    return found
 
 
 def finalized(collections: list[Any], optimize_graph: bool) -> Any:

@@ -9,6 +9,7 @@ __all__ = [
     "Request",
     "Watch",
     "__version__",
+    "forget_calls",
     "gather",
     "memory_limit",
     "recognise",
@@ -48,6 +49,9 @@ def scheduler_address() -> str | None:
 def worker_address() -> str | None:
     """The address of the worker whose task the caller is part of, if it is one of a cluster's."""
 
+def forget_calls() -> None:
+    """Has calls from other processes be made anew of their bytes: modules that they name were read anew."""
+
 def gather(handles: Sequence[Handle]) -> list[Any]:
     """The values of results, once all of them are there; raises what the first that failed raised."""
 
@@ -71,13 +75,11 @@ class Engine:
     def share(self, of: tuple[str, str, bool, int], operation: str, value: Any = None) -> Request: ...
     def workers(self) -> list[dict[str, Any]]: ...
     def holders(self, handles: Sequence[Handle]) -> list[list[str]]: ...
-    def get(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[Any]: ...
-    def start(
-        self, dsk: dict[Any, Any], keys: list[Any], known: Any, workers: list[str] | None = None
-    ) -> list[Handle]: ...
+    def get(self, dsk: dict[Any, Any], keys: list[Any], known: Any, annotated: Any) -> list[Any]: ...
+    def start(self, dsk: dict[Any, Any], keys: list[Any], known: Any, annotated: Any) -> list[Handle]: ...
     def explain(self, dsk: dict[Any, Any], keys: list[Any], known: Any) -> list[tuple[str, str | None, int]]: ...
     def map(
-        self, function: Any, columns: list[Any], name: str, token: str, known: Any
+        self, function: Any, columns: list[Any], name: str, token: str, known: Any, annotated: Any
     ) -> tuple[list[str], list[Any]] | None: ...
 
 @final

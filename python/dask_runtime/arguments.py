@@ -51,11 +51,6 @@ _REFUSED = {
 
 # What submit, map, compute and persist of distributed take besides, and what to do instead.
 _REFUSED_OF_TASKS = {
-    "workers": "there is one worker, this process; leave it out",
-    "allow_other_workers": "there is one worker, this process; leave it out",
-    "resources": "one process has all there is; leave it out, or bound calls by a Semaphore",
-    "priority": "the engine orders tasks by itself; leave it out",
-    "retries": "only submit and map try again; leave it out",
     "actors": "only submit and map make actors; leave it out",
     "traverse": "what is computed are the collections that are passed, alone or in a list; leave it out",
     "fifo_timeout": "the engine orders tasks by itself; leave it out",
@@ -80,7 +75,7 @@ def check_client(arguments: dict[str, Any]) -> None:
 
 
 def check_task(method: str, arguments: dict[str, Any]) -> None:
-    """Refuses what has no meaning for tasks in one process; unknown names too."""
+    """Refuses what has no meaning for tasks here; unknown names too."""
     given = {name: value for name, value in arguments.items() if value not in (False, 0)}
     _refuse(f"{method}()", given, _REFUSED_OF_TASKS)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dask_runtime import _dask
 
-__all__ = ["Retried", "awaited", "same", "token"]
+__all__ = ["awaited", "same", "token"]
 
 
 def same(value: Any) -> Any:
@@ -43,21 +43,3 @@ def awaited(func: Callable[..., Any]) -> Callable[..., Any]:
         return asyncio.run(func(*args, **kwargs))
 
     return call
-
-
-class Retried:
-    """A function that is called again when it raises, so many times."""
-
-    def __init__(self, func: Callable[..., Any], retries: int) -> None:
-        self.func = func
-        self.retries = retries
-        functools.update_wrapper(self, func, updated=())
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls it until it returns, or has raised once more than it is called again."""
-        for _ in range(self.retries):
-            try:
-                return self.func(*args, **kwargs)
-            except Exception:
-                continue
-        return self.func(*args, **kwargs)

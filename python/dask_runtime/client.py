@@ -14,11 +14,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dask_runtime import _dask, _engine, arguments, remote_actor
+from dask_runtime import _dask, _engine, annotated, arguments, remote_actor
 from dask_runtime import actor as actor_module
 from dask_runtime.callbacks import with_callbacks
-from dask_runtime.calls import Retried, awaited, same, token
+from dask_runtime.calls import awaited, same, token
 from dask_runtime.cluster import LocalCluster
+from dask_runtime.everywhere import call_everywhere, named
 from dask_runtime.executor import ClientExecutor
 from dask_runtime.future import Callbacks, Future, until_done, wait
 from dask_runtime.nested import find, pack, tuples, values
@@ -220,7 +221,7 @@ class Client(Reports):
             patience = 3600.0 if self._patience is None else self._patience
             engine = _engine.Engine.connect(self._address, patience, f"{self.id}-{uuid.uuid4().hex[:8]}")
             if self.cluster is not None:
-                self.cluster.wait(lambda: len(engine.workers()))
+                self.cluster.wait(lambda: [worker["address"] for worker in engine.workers()])
             else:
                 compare(engine.workers())
         except BaseException:
@@ -258,10 +259,14 @@ class Client(Reports):
     def restart(self, timeout: Any = None, wait_for_workers: bool = True) -> Any:
         """Gives all futures up and begins with a new engine.
 
-        In this process locks, events, queues and variables begin anew too; on a cluster others may be using them.
+        Worker processes that the client started are started anew. Those of another cluster stay as they are, with what
+        other clients compute there. In this process locks, events, queues and variables begin anew too; on a cluster
+        others may be using them.
         """
         engine = self._open()
         self._forget()
+        if self.cluster is not None:
+            self.cluster.restart([] if engine.lost else [worker["address"] for worker in engine.workers()])
         engine.close()
         self._engine = self._start_engine()
         return self._now(None)
@@ -320,25 +325,31 @@ class Client(Reports):
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
         """Computes keys of a graph: a Dask scheduler function.
 
-        ``keys`` may be one key or nested lists of keys; the values come in the same form.
+        ``keys`` may be one key or nested lists of keys; the values come in the same form. Further
+        arguments may be those of :meth:`submit` by which tasks are annotated.
         """
         engine = self._open()
         graph = self._graph(dsk)
+        sets = self._annotated(annotated.take(kwargs), graph, _dask.annotations_of(dsk))
         wanted = list(_dask.flatten([keys]))
         if self.asynchronous:
-            futures = self._start(graph, list(dict.fromkeys(wanted)))
+            futures = self._start(graph, list(dict.fromkeys(wanted)), sets)
             gathered = self._gather_in_loop([futures[key] for key in wanted], "raise")
             return then(gathered, lambda found: pack(keys, iter(found)))
         with _dask.local_callbacks(kwargs.get("callbacks")) as callbacks:
             if callbacks:
                 with with_callbacks(dsk, graph, callbacks, wanted) as wrapped:
-                    found = engine.get(wrapped, wanted, self._known)
+                    found = engine.get(wrapped, wanted, self._known, sets)
             else:
-                found = engine.get(graph, wanted, self._known)
+                found = engine.get(graph, wanted, self._known, sets)
         return pack(keys, iter(found))
 
     def persist(self, collections: Any, optimize_graph: bool = True, **kwargs: Any) -> Any:
-        """Starts computing collections, whose results stay with the engine; returns collections of futures."""
+        """Starts computing collections, whose results stay with the engine; returns collections of futures.
+
+        Further arguments are those of :meth:`submit` by which tasks are annotated.
+        """
+        own = annotated.take(kwargs)
         arguments.check_task("persist", kwargs)
         single = not isinstance(collections, (tuple, list, set, frozenset))
         many = [collections] if single else list(collections)
@@ -346,7 +357,8 @@ class Client(Reports):
         expr = _dask.collections_to_expr(many, optimize_graph).optimize()
         keys = expr.__dask_keys__()
         flat = list(dict.fromkeys(_dask.flatten(keys)))
-        futures = self._start(self._graph(expr), flat)
+        graph = self._graph(expr)
+        futures = self._start(graph, flat, self._annotated(own, graph, _dask.annotations_of(expr)))
         results = []
         for collection, own in zip(many, keys, strict=True):
             rebuild, rest = collection.__dask_postpersist__()
@@ -356,8 +368,10 @@ class Client(Reports):
     def compute(self, collections: Any, sync: bool = False, optimize_graph: bool = True, **kwargs: Any) -> Any:
         """Starts computing collections: a future for each, or with ``sync`` the values.
 
-        What is no collection is returned as it is.
+        What is no collection is returned as it is. Further arguments are those of :meth:`submit` by which tasks are
+        annotated.
         """
+        own = annotated.take(kwargs)
         arguments.check_task("compute", kwargs)
         single = not isinstance(collections, (tuple, list, set, frozenset))
         many = [collections] if single else list(collections)
@@ -366,7 +380,9 @@ class Client(Reports):
         if ours:
             expr = _dask.finalized(ours, optimize_graph)
             keys = list(_dask.flatten(expr.__dask_keys__()))
-            started = self._start(self._graph(expr), list(dict.fromkeys(keys)))
+            graph = self._graph(expr)
+            sets = self._annotated(own, graph, _dask.annotations_of(expr))
+            started = self._start(graph, list(dict.fromkeys(keys)), sets)
             futures = [started[key] for key in keys]
         rest = iter(futures)
         result = [next(rest) if _dask.is_dask_collection(c) else c for c in many]
@@ -401,8 +417,17 @@ class Client(Reports):
                     graph.pop(key, None)
         return graph
 
-    def _start(self, graph: dict[Any, Any], keys: list[Any], workers: list[str] | None = None) -> dict[Any, Future]:
-        """Futures of keys, by key; computed by these workers while they are there."""
+    def _annotated(
+        self, given: dict[str, Any], keys: Iterable[Any], layers: dict[str, dict[Any, Any]] | None = None
+    ) -> annotated.Annotated:
+        """The annotations of keys: those of a call's arguments, and those of a graph's layers."""
+        here = [ADDRESS, self.id] if self._address is None else None
+        return annotated.of_graph(annotated.of_call(given), layers or {}, keys, here)
+
+    def _start(
+        self, graph: dict[Any, Any], keys: list[Any], sets: annotated.Annotated = annotated.NONE
+    ) -> dict[Any, Future]:
+        """Futures of keys, by key."""
         futures: dict[Any, Future] = {}
         new = []
         for key in keys:
@@ -413,7 +438,7 @@ class Client(Reports):
                 futures[key] = future
         if new:
             self._known.sweep()
-            handles = self._open().start(graph, new, self._known, workers)
+            handles = self._open().start(graph, new, self._known, sets)
             started = [Future(key, self, handle) for key, handle in zip(new, handles, strict=True)]
             self._known.keep(started)
             futures.update(zip(new, started, strict=True))
@@ -435,6 +460,10 @@ class Client(Reports):
         *args: Any,
         key: Any = None,
         retries: int | None = None,
+        priority: int = 0,
+        workers: Any = None,
+        allow_other_workers: bool = False,
+        resources: dict[str, float] | None = None,
         actor: bool = False,
         actors: bool = False,
         pure: bool = True,
@@ -450,6 +479,14 @@ class Client(Reports):
             The result's key; by default made of the call.
         retries
             How often it is called again when it raises.
+        priority
+            What is higher runs earlier; 0 by default.
+        workers
+            Names or addresses of the workers that may run it, or one.
+        allow_other_workers
+            Whether others may when none of ``workers`` is there.
+        resources
+            Amounts of named resources of its worker that it occupies while it runs.
         actor, actors
             Whether ``func`` is a class whose object is kept; the result is an :class:`Actor`.
         pure
@@ -458,8 +495,15 @@ class Client(Reports):
         """
         if not callable(func):
             raise TypeError(f"First input to submit must be a callable function, got {type(func).__name__}")
+        notes = {
+            "retries": retries,
+            "priority": priority,
+            "workers": workers,
+            "allow_other_workers": allow_other_workers,
+            "resources": resources,
+        }
         keys = None if key is None else [key]
-        return self._submit(func, [args], keys, kwargs, retries=retries, actor=actor or actors, pure=pure)[0]
+        return self._submit(func, [args], keys, kwargs, notes=notes, actor=actor or actors, pure=pure)[0]
 
     def map(
         self,
@@ -467,6 +511,10 @@ class Client(Reports):
         *iterables: Iterable[Any],
         key: Any = None,
         retries: int | None = None,
+        priority: int = 0,
+        workers: Any = None,
+        allow_other_workers: bool = False,
+        resources: dict[str, float] | None = None,
         actor: bool = False,
         actors: bool = False,
         pure: bool = True,
@@ -479,12 +527,21 @@ class Client(Reports):
         """
         if not callable(func):
             raise TypeError(f"First input to map must be a callable function, got {type(func).__name__}")
+        notes = {
+            "retries": retries,
+            "priority": priority,
+            "workers": workers,
+            "allow_other_workers": allow_other_workers,
+            "resources": resources,
+        }
         columns = [list(items) for items in iterables]
-        plain = pure and key is None and not kwargs and not (retries or actor or actors)
+        varies = any(map(callable, annotated.of_call(notes).values()))
+        plain = pure and key is None and not kwargs and not (actor or actors or varies)
         if plain and columns and not inspect.iscoroutinefunction(func):
             self._known.sweep()
             shared = token(func, (), {}, True)
-            started = self._open().map(func, columns, _dask.funcname(func), shared, self._known)
+            name, sets = _dask.funcname(func), self._annotated(notes, [])
+            started = self._open().map(func, columns, name, shared, self._known, sets)
             if started is not None:
                 with _uncollected():
                     futures = [h if type(h) is Future else Future(k, self, h) for k, h in zip(*started, strict=True)]
@@ -493,7 +550,7 @@ class Client(Reports):
         rows = list(zip(*columns, strict=False))
         if isinstance(key, list) and len(key) != len(rows):
             raise ValueError(f"{len(key)} keys for {len(rows)} calls")
-        return self._submit(func, rows, key, kwargs, retries=retries, actor=actor or actors, pure=pure)
+        return self._submit(func, rows, key, kwargs, notes=notes, actor=actor or actors, pure=pure)
 
     def _submit(
         self,
@@ -502,7 +559,7 @@ class Client(Reports):
         key: Any,
         kwargs: dict[str, Any],
         *,
-        retries: int | None,
+        notes: dict[str, Any],
         actor: bool,
         pure: bool,
     ) -> list[Future]:
@@ -514,8 +571,6 @@ class Client(Reports):
             keys = [f"{name}-{token(func, row, kwargs, pure and not actor)}" for row in rows]
         if inspect.iscoroutinefunction(func):
             func = awaited(func)
-        if retries:
-            func = Retried(func, retries)
         keywords: dict[str, Any] = {name: _dask.parse_input(value) for name, value in kwargs.items()}
         graph = {}
         for k, row in zip(keys, rows, strict=True):
@@ -525,11 +580,14 @@ class Client(Reports):
             elif actor:
                 call = functools.partial(remote_actor.place, k, func)
             graph[k] = _dask.Task(k, call, *(_dask.parse_input(a) for a in row), **keywords)
-        futures = self._start(graph, list(graph))
+        futures = self._start(graph, list(graph), self._annotated(notes, graph))
         return [futures[k] for k in keys]
 
     def _start_call(self, key: str, call: Callable[..., Any], *args: Any, workers: list[str] | None = None) -> Future:
-        return self._start({key: _dask.Task(key, call, *args)}, [key], workers)[key]
+        """A call that runs at once, by these workers while they are there."""
+        there = {"workers": workers, "allow_other_workers": True} if workers else {}
+        sets = annotated.of_graph(there, {}, [key], None)
+        return self._start({key: _dask.Task(key, call, *args)}, [key], sets)[key]
 
     def gather(self, futures: Any, errors: str = "raise", **kwargs: Any) -> Any:
         """The values of futures, wherever they stand in lists, tuples, sets, dicts and iterators.
@@ -576,16 +634,28 @@ class Client(Reports):
             future.cancel()
         return self._now(None)
 
-    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Calls a function in each worker process at once, outside of any task: here, in this one.
+    def run(self, function: Callable[..., Any], *args: Any, workers: Any = None, **kwargs: Any) -> Any:
+        """Calls a function in each worker process; what it returns, by the workers' addresses.
 
-        A coroutine function is run to its end.
+        In this process it is called at once, outside of any task. On a cluster it is a task for each worker, or for
+        each that ``workers`` names, which runs before all that waits there. A coroutine function is run to its end.
         """
         self._open()
+        if self._address is not None:
+            if self.asynchronous:
+                return asyncio.to_thread(self._run_everywhere, function, args, kwargs, workers)
+            return self._run_everywhere(function, args, kwargs, workers)
+        named(workers, self._workers())
         if self.asynchronous:
             return self._run_in_loop(function, *args, **kwargs)
         result = function(*args, **kwargs)
         return {ADDRESS: asyncio.run(result) if inspect.iscoroutine(result) else result}
+
+    def _run_everywhere(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], workers: Any
+    ) -> dict[str, Any]:
+        futures = call_everywhere(self, function, args, kwargs, named(workers, self._workers()))
+        return dict(zip(futures, self.gather(list(futures.values())), strict=True))
 
     async def _run_in_loop(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         if inspect.iscoroutinefunction(function):

@@ -45,6 +45,8 @@ class LocalCluster:
         resources: dict[str, float] | None = None,
     ) -> None:
         self._closed = threading.Event()
+        # Addresses of workers that a restart has ended.
+        self._left: set[str] = set()
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._lock = threading.Lock()
         scheduler = _start(["scheduler", "--port", "0", "--http-port", "0"], stdout=subprocess.PIPE)
@@ -68,8 +70,8 @@ class LocalCluster:
             )
             watch.start()
 
-    def wait(self, count: Callable[[], int], timeout: float = _PATIENCE) -> None:
-        """Returns when ``count()`` is the number of workers.
+    def wait(self, addresses: Callable[[], list[str]], timeout: float = _PATIENCE) -> None:
+        """Returns when ``addresses()`` are as many as the workers, none of them from before a restart.
 
         Raises
         ------
@@ -78,12 +80,24 @@ class LocalCluster:
 
         """
         until = time.monotonic() + timeout
-        while count() < len(self.workers):
+        while True:
+            present = set(addresses())
+            came = len(present - self._left)
+            if came >= len(self.workers) and not present & self._left:
+                return
             if time.monotonic() > until:
-                raise TimeoutError(
-                    f"{len(self.workers)} worker processes were started; {count()} came within {timeout} s"
-                )
+                raise TimeoutError(f"{len(self.workers)} worker processes were started; {came} came within {timeout} s")
             time.sleep(0.005)
+
+    def restart(self, addresses: list[str]) -> None:
+        """Ends the worker processes, which are at these addresses; others are started in their place."""
+        with self._lock:
+            self._left.update(addresses)
+            running = [process for name, process in self._processes.items() if name in self.workers]
+        for process in running:
+            process.kill()
+        for process in running:
+            process.wait()
 
     def close(self) -> None:
         """Ends the processes."""

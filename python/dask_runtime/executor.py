@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from dask_runtime import annotated
 from dask_runtime.arguments import check_task, seconds
 from dask_runtime.future import Future, wait
 
@@ -24,9 +25,9 @@ class ClientExecutor(concurrent.futures.Executor):
     """
 
     def __init__(self, client: Client, *, pure: bool = False, retries: int | None = None, **kwargs: Any) -> None:
-        check_task("get_executor", kwargs)
         self._client = client
-        self._options: dict[str, Any] = {"pure": pure, "retries": retries}
+        self._options: dict[str, Any] = {"pure": pure, "retries": retries, **annotated.take(kwargs)}
+        check_task("get_executor", kwargs)
         self._futures: weakref.WeakSet[Future] = weakref.WeakSet()
         self._closed = False
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import html
-import importlib
 import os
-import sys
 import time
-import zipimport
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dask_runtime import _dask
+from dask_runtime import _dask, uploads
 from dask_runtime.arguments import seconds
 from dask_runtime.nested import futures_of
 
@@ -36,6 +34,8 @@ class Reports:
         _settings: tuple[int, int]
         _address: str | None
         cluster: LocalCluster | None
+
+        run: Callable[..., Any]
 
         def _open(self) -> Engine: ...
 
@@ -122,25 +122,17 @@ class Reports:
         return self._now(None)
 
     def upload_file(self, filename: str, load: bool = True) -> Any:
-        """Has a Python file, or an archive of such, be found by ``import``, and reads it anew if it was imported."""
+        """Has a Python file, or an archive of such, be found by ``import``, and reads it anew if it was imported.
+
+        On a cluster each worker process gets a copy; those that come later do not, so upload it again for them.
+        """
         self._open()
-        path = os.path.abspath(filename)
-        if not os.path.exists(path):
-            raise FileNotFoundError(f"filename is {filename!r}: there is no such file")
-        name, kind = os.path.splitext(os.path.basename(path))
-        if kind not in (".py", ".zip", ".egg"):
-            raise ValueError(f"filename is {filename!r}; use a .py, .zip or .egg file: others are read where they are")
-        place = os.path.dirname(path) if kind == ".py" else path
-        if place not in sys.path:
-            sys.path.insert(0, place)
-        importlib.invalidate_caches()
-        if load:
-            for module in [name] if kind == ".py" else _modules_of(path):
-                if module in sys.modules:
-                    importlib.reload(sys.modules[module])
-                else:
-                    importlib.import_module(module)
-        return self._now({ADDRESS: {"status": "OK"}})
+        path = uploads.check(filename)
+        if self._address is None:
+            uploads.use(path, load)
+            return self._now({ADDRESS: {"status": "OK"}})
+        with open(path, "rb") as file:
+            return self.run(uploads.receive, os.path.basename(path), file.read(), load)
 
     def _where(self) -> str:
         return "in this process" if self._address is None else self._address
@@ -184,10 +176,3 @@ def _worker(worker: dict[str, Any]) -> dict[str, Any]:
         "metrics": {"memory": worker.get("memory", 0), "managed_bytes": worker.get("managed", 0)},
         "services": {},
     }
-
-
-def _modules_of(archive: str) -> list[str]:
-    """Modules and packages at an archive's top."""
-    files = zipimport.zipimporter(archive)._files  # type: ignore[attr-defined]
-    tops = (name.split(os.sep) for name in files)
-    return sorted({top[0].removesuffix(".py") for top in tops if top[-1] == "__init__.py" or top[0].endswith(".py")})

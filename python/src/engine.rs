@@ -1,5 +1,6 @@
 //! The engine: in this process, or a cluster's.
 
+use crate::annotated::Annotated;
 use crate::backend::{Backend, Job, ask, fetch};
 use crate::call::PythonLane;
 use crate::future::{Handle, Kept};
@@ -12,7 +13,7 @@ use crate::value;
 use crate::wait::{lock, wait};
 use dask_array::{Trouble, Value};
 use dask_core::JobId;
-use dask_plan::plan::{Annotations, External, Part};
+use dask_plan::plan::{External, Part};
 use dask_runtime::embedded::{self, Embedded};
 use dask_runtime::net::message::{Answer, Question, WorkerState};
 use dask_runtime::net::{Address, Error};
@@ -207,10 +208,12 @@ impl Engine {
         dsk: &Bound<'py, PyDict>,
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
+        annotated: Annotated<'py>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.inner.check_process()?;
         let inner = &self.inner;
-        let build = || graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key));
+        let build =
+            || graph::build(dsk, &keys, false, inner.backend.form(), &|key| find(known, key), &annotated);
         let (built, _passed) = collecting(build);
         let built = built?;
         let results = built.results;
@@ -255,17 +258,13 @@ impl Engine {
         dsk: &Bound<'py, PyDict>,
         keys: Vec<Bound<'py, PyAny>>,
         known: &Bound<'py, PyAny>,
-        workers: Option<Vec<String>>,
+        annotated: Annotated<'py>,
     ) -> PyResult<Vec<Handle>> {
         self.inner.check_process()?;
         let form = self.inner.backend.form();
-        let (built, passed) = collecting(|| graph::build(dsk, &keys, true, form, &|key| find(known, key)));
-        let mut built = built?;
-        if let Some(workers) = workers {
-            let annotations = Annotations { workers, allow_other_workers: true, ..Annotations::default() };
-            let blocks = built.parts.iter_mut().flat_map(|part| &mut part.blocks);
-            blocks.for_each(|block| block.annotations = Some(annotations.clone()));
-        }
+        let (built, passed) =
+            collecting(|| graph::build(dsk, &keys, true, form, &|key| find(known, key), &annotated));
+        let built = built?;
         let kept = self.keep(py, built.parts, built.live, passed)?;
         let task = |requested: &Requested| match requested {
             Requested::Task(task) => Ok(Handle::new(&kept, *task)),
@@ -284,11 +283,12 @@ impl Engine {
         name: &str,
         token: &str,
         known: &Bound<'py, PyAny>,
+        annotated: Annotated<'py>,
     ) -> PyResult<Option<Started<'py>>> {
         self.inner.check_process()?;
         let form = self.inner.backend.form();
         let (mapped, passed) =
-            collecting(|| crate::map::tasks(&function, &columns, name, token, form, known));
+            collecting(|| crate::map::tasks(&function, &columns, name, token, form, known, annotated.set(0)));
         let Some(mapped) = mapped? else { return Ok(None) };
         let kept = self.keep(py, mapped.parts, mapped.live, passed)?;
         let found = mapped.rows.into_iter().map(|row| match row {

@@ -1,5 +1,6 @@
 //! Dask's graphs as plans: one visit in Rust of the dict that Dask hands over.
 
+use crate::annotated::Annotated;
 use crate::call::{Live, LiveNative};
 use crate::literal::is_plain;
 use crate::native::Native;
@@ -85,6 +86,7 @@ pub(crate) fn build<'py>(
     keep: bool,
     form: Form,
     known: &Known<'_>,
+    annotated: &Annotated<'py>,
 ) -> PyResult<Built> {
     let mut builder = Builder::new(dsk, form, known);
     let mut roots = vec![];
@@ -99,7 +101,7 @@ pub(crate) fn build<'py>(
         }
         requested.push(found);
     }
-    builder.finish(requested, roots, keep)
+    builder.finish(requested, roots, keep, annotated)
 }
 
 /// What would run native of a graph: for each name, how many tasks would, and what is in the way of how many others.
@@ -283,7 +285,13 @@ impl<'py> Builder<'_, 'py> {
         EXTERNAL | number
     }
 
-    fn finish(self, requested: Vec<Requested>, roots: Vec<u32>, keep: bool) -> PyResult<Built> {
+    fn finish(
+        self,
+        requested: Vec<Requested>,
+        roots: Vec<u32>,
+        keep: bool,
+        annotated: &Annotated<'py>,
+    ) -> PyResult<Built> {
         let (starts, within) = self.internal();
         let sorted = order(Graph { starts: &starts, inputs: &within }, |_| 0, roots.iter().copied());
         let mut place = vec![u32::MAX; self.specs.len()];
@@ -299,7 +307,8 @@ impl<'py> Builder<'_, 'py> {
             results.iter().filter_map(|r| if let Requested::Task(t) = r { Some(*t) } else { None }).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let (parts, live) = Emitter::new(self.dsk.py(), keep).emit(self, &sorted, &place, &wanted)?;
+        let (parts, live) =
+            Emitter::new(self.dsk.py(), keep, annotated).emit(self, &sorted, &place, &wanted)?;
         Ok(Built { parts, live, results })
     }
 
@@ -321,22 +330,23 @@ impl<'py> Builder<'_, 'py> {
 const PART: usize = 10_000;
 
 /// Writes tasks in their order as parts of a plan.
-struct Emitter<'py> {
+struct Emitter<'a, 'py> {
     py: Python<'py>,
     keep: bool,
+    annotated: &'a Annotated<'py>,
     names: Names,
     /// Names that earlier parts had.
     named: usize,
     recipes: HashMap<Recipe, Arc<Native>>,
-    /// Templates by prefix, inputs and body.
-    templates: HashMap<(u32, u32, u32), u32>,
+    /// Templates by prefix, inputs, body and set of annotations.
+    templates: HashMap<(u32, u32, u32, u32), u32>,
     live: Vec<Value>,
 }
 
-impl<'py> Emitter<'py> {
-    fn new(py: Python<'py>, keep: bool) -> Emitter<'py> {
+impl<'a, 'py> Emitter<'a, 'py> {
+    fn new(py: Python<'py>, keep: bool, annotated: &'a Annotated<'py>) -> Emitter<'a, 'py> {
         let (names, recipes, templates, live) = Default::default();
-        Emitter { py, keep, names, named: 0, recipes, templates, live }
+        Emitter { py, keep, annotated, names, named: 0, recipes, templates, live }
     }
 
     fn emit(
@@ -380,7 +390,9 @@ impl<'py> Emitter<'py> {
                     self.live(spec, mine.len(), kept);
                 }
                 let call = || shipping.as_ref().map_or(vec![], |shipping| shipping.body(body).to_vec());
-                let template = self.template(&mut part.templates, name, mine.len() as u32, body, call);
+                let set = self.annotated.of(&keys[t])?;
+                let same = (self.names.prefix(name), mine.len() as u32, body, set);
+                let template = self.template(&mut part.templates, same, call);
                 columns.kind(TaskKind { template, name, ndim });
                 for &input in mine {
                     columns.inputs.push(if input & EXTERNAL == 0 {
@@ -423,23 +435,23 @@ impl<'py> Emitter<'py> {
         self.live.push(Value::Foreign(Arc::new(Live { spec, kept, native })));
     }
 
+    /// The template of the tasks that have the same prefix, number of inputs, body and set of annotations.
     fn template(
         &mut self,
         templates: &mut Vec<Template>,
-        name: u32,
-        inputs: u32,
-        body: u32,
+        same: (u32, u32, u32, u32),
         call: impl FnOnce() -> Vec<u8>,
     ) -> u32 {
-        let prefix = self.names.prefix(name);
+        let (prefix, inputs, _, set) = same;
         let next = self.templates.len() as u32;
-        let number = *self.templates.entry((prefix, inputs, body)).or_insert(next);
+        let number = *self.templates.entry(same).or_insert(next);
         if number == next {
             templates.push(Template {
                 name: self.names.prefixes[prefix as usize].clone(),
                 body: Body::Python(Call { inputs: inputs + 1, call: call(), tolerant: self.keep }),
                 nbytes: 0,
                 scratch: 0,
+                annotations: self.annotated.set(set),
             });
         }
         number

@@ -3,6 +3,7 @@
 //! **Lock order:** the engine's locks are never waited for while this thread holds the interpreter, and the interpreter is never
 //! waited for under a lock of the engine. Dropping a value without the interpreter is fine: PyO3 puts it off.
 
+mod annotated;
 mod backend;
 mod call;
 mod engine;
@@ -46,6 +47,7 @@ mod _engine {
     use crate::recipe::recognise;
     #[pymodule_export]
     use crate::sharing::Request;
+    use crate::ship::forget_calls;
     #[pymodule_export]
     use crate::wait::{rejoin, secede};
 

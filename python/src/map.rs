@@ -7,7 +7,7 @@ use crate::spec::{Argument, Function, Spec, Step};
 use dask_array::Value;
 use dask_plan::DType;
 use dask_plan::columns::u32s;
-use dask_plan::plan::{Block, Body, Output, Part, Python as Call, Sink, Template, VERSION};
+use dask_plan::plan::{Annotations, Block, Body, Output, Part, Python as Call, Sink, Template, VERSION};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
@@ -89,6 +89,7 @@ pub(crate) fn tasks<'py>(
     token: &str,
     form: Form,
     known: &Bound<'py, PyAny>,
+    annotations: Annotations,
 ) -> PyResult<Option<Mapped<'py>>> {
     let count = columns.iter().map(Vec::len).min().unwrap_or(0);
     let references = known.getattr("references")?.cast_into::<PyDict>()?;
@@ -126,7 +127,7 @@ pub(crate) fn tasks<'py>(
         keys.push(key);
         rows.push(Row::Task(task));
     }
-    let (parts, live) = parts(function.py(), name, specs, &index, form)?;
+    let (parts, live) = parts(function.py(), name, specs, &index, form, annotations)?;
     Ok(Some(Mapped { parts, live, keys, rows }))
 }
 
@@ -139,6 +140,7 @@ fn parts(
     specs: Vec<Spec>,
     index: &[u32],
     form: Form,
+    annotations: Annotations,
 ) -> PyResult<(Vec<Part>, Vec<Value>)> {
     let size = if form == Form::Live { specs.len().max(1) } else { PART };
     let mut shipping = Shipping::new(specs.iter().filter(|_| form == Form::Sent));
@@ -159,7 +161,8 @@ fn parts(
             part.names.push(name.into());
             let call = bodies.first().map_or(vec![], |body| shipping.body(*body).to_vec());
             let body = Body::Python(Call { inputs: 1, call, tolerant: true });
-            part.templates.push(Template { name: name.into(), body, nbytes: 0, scratch: 0 });
+            let annotations = annotations.clone();
+            part.templates.push(Template { name: name.into(), body, nbytes: 0, scratch: 0, annotations });
         }
         if bodies.iter().any(|body| *body != 0) {
             return Err(PyRuntimeError::new_err("rows of a map that do not share a call"));

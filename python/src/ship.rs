@@ -272,6 +272,13 @@ pub(crate) fn body(py: Python<'_>, bytes: &[u8]) -> PyResult<Arc<Unpacked>> {
     Ok(unpacked)
 }
 
+/// Makes no call any more of what was made before: modules were read anew, and their functions are others now.
+#[pyfunction]
+pub(crate) fn forget_calls() {
+    let made = crate::wait::lock(&MADE).take();
+    drop(made);
+}
+
 fn unpack(py: Python<'_>, bytes: &[u8]) -> PyResult<Unpacked> {
     let bad = |what: &str| PyRuntimeError::new_err(format!("not a call: {what}"));
     let body: Body = rmp_serde::from_slice(bytes).map_err(|e| bad(&e.to_string()))?;

@@ -84,10 +84,6 @@ def test_arguments_of_submit(client):
         client.submit(unsteady, 1, retries=1).result()
     assert client.submit(unsteady, 2, retries=1, pure=False).result() == 2
     assert calls == [1, 1, 2]
-    with pytest.raises(ValueError, match="workers is 'one': there is one worker"):
-        client.submit(sum, [1], workers="one")
-    with pytest.raises(ValueError, match="priority is 5"):
-        client.map(sum, [[1]], priority=5)
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
         client.compute(1, nonsense=True)
     assert client.submit(dict, priority=0, allow_other_workers=False, workers=None, a=1).result() == {"a": 1}

@@ -49,8 +49,8 @@ def test_an_executor(client):
         assert {f.result() for f in concurrent.futures.as_completed(futures, timeout=30)} == {0, 2, 4, 6, 8}
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(double, 1)
-    with pytest.raises(ValueError, match="resources is {'GPU': 1}"):
-        client.get_executor(resources={"GPU": 1})
+    with pytest.raises(ValueError, match="fifo_timeout is '1s'"):
+        client.get_executor(fifo_timeout="1s")
     pure = client.get_executor(pure=True)
     assert pure.submit(random).result() == pure.submit(random).result()
 

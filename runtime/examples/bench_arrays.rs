@@ -24,7 +24,13 @@ const TASKS: u32 = BLOCKS * BLOCKS;
 
 fn template(name: &str, inputs: u32, args: u32, body: Vec<(Op, Vec<u32>)>, nbytes: u64) -> Template {
     let body = body.into_iter().map(|(op, of)| Instr { op, of }).collect();
-    Template { name: name.into(), body: Body::Program(Program { inputs, args, body }), nbytes, scratch: 0 }
+    Template {
+        name: name.into(),
+        body: Body::Program(Program { inputs, args, body }),
+        nbytes,
+        scratch: 0,
+        annotations: Default::default(),
+    }
 }
 
 fn grid_index() -> Vec<u8> {

@@ -33,7 +33,13 @@ fn program(inputs: u32, op: Op) -> Body {
 /// `leaves` ones, added up in a binary tree.
 fn plan(leaves: u32) -> Part {
     let one = Op::Full { dtype: DType::Float64, value: Scalar::Float(1.0), shape: vec![] };
-    let template = |name: &str, body| Template { name: name.into(), body, nbytes: 8, scratch: 0 };
+    let template = |name: &str, body| Template {
+        name: name.into(),
+        body,
+        nbytes: 8,
+        scratch: 0,
+        annotations: Default::default(),
+    };
     let block = |template, count, inputs| Block {
         count,
         template,

@@ -19,7 +19,13 @@ fn plan() -> Part {
         Body::Program(Program { inputs, args: 0, body: vec![Instr { op, of: (0..inputs).collect() }] })
     };
     let one = Op::Full { dtype: DType::Float64, value: Scalar::Float(1.0), shape: vec![] };
-    let template = |name: &str, body| Template { name: name.into(), body, nbytes: 8, scratch: 0 };
+    let template = |name: &str, body| Template {
+        name: name.into(),
+        body,
+        nbytes: 8,
+        scratch: 0,
+        annotations: Default::default(),
+    };
     let pairs = (2..TASKS).flat_map(|t| [t - 2, t / 2]);
     Part {
         version: VERSION,

@@ -156,6 +156,7 @@ mod tests {
             }),
             nbytes: 0,
             scratch: 0,
+            annotations: Default::default(),
         };
         let ones = Op::Full { dtype: DType::Int64, value: Scalar::Int(1), shape: vec![Int::Lit(len)] };
         let mut blocks = vec![Block { count: leaves, ndim: 1, index: u32s(0..leaves), ..Block::default() }];

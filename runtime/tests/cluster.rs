@@ -236,6 +236,7 @@ fn failing() -> Vec<u8> {
         body: Body::Program(Program { inputs, args: 0, body: vec![Instr { op, of: (0..inputs).collect() }] }),
         nbytes: 0,
         scratch: 0,
+        annotations: Default::default(),
     };
     let block = |template, inputs: Vec<u32>| Block {
         count: 1,

@@ -88,7 +88,7 @@ impl Core {
             Event::WorkerLost { worker } => self.worker_lost(worker, out),
             Event::Retire { worker } => self.retire(worker, out),
             Event::MemoryReport { worker, memory } => self.memory_report(worker, memory, out),
-            Event::Tick { .. } => {}
+            Event::Tick { .. } => self.find_unprovided(now),
             Event::Threads { worker, nthreads } => self.threads(worker, nthreads),
             Event::JobOpened { job, priority } => {
                 if job == self.next_job() {

@@ -70,8 +70,8 @@ pub enum Event {
         /// Its memory.
         memory: Measured,
     },
-    /// Some time passed. Only now do jobs fail for want of memory: until then what the core told last, or what it never
-    /// sees, may still free some.
+    /// Some time passed. Only now do jobs fail for want of memory or resources: until then what the core told last, or what
+    /// it never sees, may still free some.
     Tick {
         /// Results are on their way to clients, which will release them.
         delivering: bool,

@@ -104,6 +104,18 @@ pub enum Reason {
         /// Workers there are.
         workers: u32,
     },
+    /// It needs resources that no worker has, and none came for a minute.
+    #[error(
+        "it needs {}, but none of the {workers} workers has that, and none came for a minute; start workers with --resource \
+         or ask for less",
+        resources.iter().map(|(name, n)| format!("{n} of resource {name}")).collect::<Vec<_>>().join(" and ")
+    )]
+    NoResources {
+        /// What it needs.
+        resources: Vec<(String, f64)>,
+        /// Workers there are.
+        workers: u32,
+    },
     /// It needs a result of another job that is gone.
     #[error("its input, task {task} of job {job}, is gone: that job failed or was cancelled", task = task.local, job = task.job.0)]
     InputGone {

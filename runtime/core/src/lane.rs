@@ -46,9 +46,12 @@ impl Demands {
         Ok(Demands { python: class.python, workers, allow_other_workers, resources })
     }
 
-    /// Whether the restriction names this worker.
+    /// Whether the restriction names this worker: by its name, or by its address with or without scheme and port.
     pub(crate) fn names(&self, worker: &Worker) -> bool {
-        self.workers.iter().any(|w| *w == worker.info.name || *w == worker.info.address)
+        let (name, address) = (worker.info.name.as_str(), worker.info.address.as_str());
+        let short = address.split_once("://").map_or(address, |(_, short)| short);
+        let host = short.rsplit_once(':').map_or(short, |(host, _)| host);
+        self.workers.iter().any(|w| [name, address, short, host].contains(&w.as_str()))
     }
 
     /// Whether it could ever run here, the restriction aside.
@@ -78,6 +81,8 @@ pub(crate) struct Lane {
     pub(crate) open: Set,
     /// Bytes that the largest member can store.
     pub(crate) largest: u64,
+    /// Since when tasks wait for resources that no worker has.
+    pub(crate) wanting: Option<u64>,
 }
 
 impl Lane {

@@ -7,6 +7,9 @@ use crate::place::{is_ready, task_of};
 use crate::task::{NONE, State};
 use crate::worker::Worker;
 
+/// Nanoseconds for which tasks wait for a worker with their resources: one that restarts is back in time.
+const PATIENCE: u64 = 60_000_000_000;
+
 impl Core {
     /// A worker measured its memory.
     pub(crate) fn memory_report(&mut self, worker: WorkerId, memory: Measured, out: &mut Actions) {
@@ -89,6 +92,26 @@ impl Core {
         for lane in self.lanes.iter().filter(|l| l.demands.python) {
             if let Some(p) = lane.queue.iter().find(|p| is_ready(&self.jobs, *p)) {
                 self.doomed.push((task_of(p), Reason::NoPython { workers: self.workers.len() as u32 }));
+            }
+        }
+    }
+
+    /// Dooms ready tasks that need resources which no worker had for long.
+    pub(crate) fn find_unprovided(&mut self, now: u64) {
+        let workers = self.workers.len() as u32;
+        for lane in self.lanes.iter_mut().filter(|l| l.live && !l.demands.resources.is_empty()) {
+            let waits = lane.queue.iter().any(|p| is_ready(&self.jobs, p));
+            if !waits || workers == 0 || self.workers.iter().any(|(_, w)| lane.demands.can_run(w)) {
+                lane.wanting = None;
+                continue;
+            }
+            if now.saturating_sub(*lane.wanting.get_or_insert(now)) < PATIENCE {
+                continue;
+            }
+            lane.wanting = None;
+            for t in lane.queue.iter().filter(|p| is_ready(&self.jobs, *p)).map(task_of) {
+                let resources = self.jobs[t.job.0].class(t.local).class.resources.clone();
+                self.doomed.push((t, Reason::NoResources { resources, workers }));
             }
         }
     }

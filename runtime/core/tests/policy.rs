@@ -266,6 +266,40 @@ fn resources_bound_what_runs_at_a_time() {
 }
 
 #[test]
+fn resources_that_no_worker_has_fail_by_name_after_a_minute() {
+    let gpu = WorkerInfo { resources: vec![("gpu".into(), 1.0)], ..info(0) };
+    let mut lab = Lab::new([gpu, info(1)]);
+    let much = Class { resources: vec![("gpu".into(), 2.0)], ..class("train") };
+    lab.job(vec![much.clone()], vec![roots(2)], &[]);
+    lab.on(TICK);
+    lab.now += 59_000 * MS;
+    lab.on(TICK);
+    assert!(!lab.tell.iter().any(|t| matches!(t, Tell::JobFailed(_))), "a worker may come: {:?}", lab.tell);
+    lab.on(Event::WorkerJoined(WorkerInfo { resources: vec![("gpu".into(), 2.0)], ..info(2) }));
+    lab.now += 5_000 * MS;
+    lab.on(TICK);
+    assert_eq!(lab.on_worker(2), [0]);
+    assert!(!lab.tell.iter().any(|t| matches!(t, Tell::JobFailed(_))), "one came: {:?}", lab.tell);
+    lab.on(Event::WorkerLost { worker: WorkerId(2) });
+    lab.on(TICK);
+    lab.now += 60_000 * MS;
+    lab.on(TICK);
+    let reason = lab.failure().reason.clone();
+    assert_eq!(reason, Reason::NoResources { resources: vec![("gpu".into(), 2.0)], workers: 2 });
+    assert!(reason.to_string().starts_with("it needs 2 of resource gpu, but none of the 2 workers has that"));
+}
+
+#[test]
+fn workers_are_named_by_address_too() {
+    let at = |i: u32| WorkerInfo { address: format!("tcp://10.0.0.{i}:40{i}"), ..info(i) };
+    for name in ["w1", "tcp://10.0.0.1:401", "10.0.0.1:401", "10.0.0.1"] {
+        let mut lab = Lab::new([at(0), at(1)]);
+        lab.job(vec![Class { workers: vec![name.into()], ..class("f") }], vec![roots(3)], &[]);
+        assert!(lab.run(3, MS).iter().all(|(w, _)| w.0 == 1), "{name}");
+    }
+}
+
+#[test]
 fn python_needs_a_worker_with_python() {
     let python = Class { python: true, ..class("f") };
     let mut lab = Lab::new([info(0), WorkerInfo { python: true, ..info(1) }]);

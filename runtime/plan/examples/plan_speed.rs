@@ -35,6 +35,7 @@ fn blocks(n: u32) -> Part {
         body: Body::Program(Program { inputs, args, body: vec![Instr { op, of: (0..inputs).collect() }] }),
         nbytes: 8,
         scratch: 0,
+        annotations: Default::default(),
     };
     let full = Op::Full { dtype: DType::Float64, value: Scalar::Float(1.0), shape: vec![Int::Arg(0)] };
     Part {

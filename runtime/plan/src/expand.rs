@@ -3,7 +3,7 @@
 use crate::check::{Numbering, PlanError, Result};
 use crate::columns::{Task, U32s, u32s};
 use crate::order::{Graph, order};
-use crate::plan::{Annotations, Block, Layer, Output, Part, Sum, TaskKind, VERSION};
+use crate::plan::{Block, Layer, Output, Part, Sum, TaskKind, VERSION};
 
 /// Tasks that a plan has after expansion, at most (what no output needs is left out), saturating.
 pub fn count(parts: &[Part]) -> u64 {
@@ -135,20 +135,16 @@ impl<'a> Flat<'a> {
         let mut rank = vec![u32::MAX; self.kind.len()];
         order.iter().enumerate().for_each(|(k, &t)| rank[t as usize] = k as u32);
         let mut blocks: Vec<Block> = vec![];
-        let mut same: Option<(bool, &Option<Annotations>)> = None;
+        let mut same: Option<bool> = None;
         let mut index = vec![];
         for &t in order {
             let s = self.sources.partition_point(|(first, _)| *first <= t) - 1;
             let (first, source) = &self.sources[s];
             let offset = (t - first) as usize;
-            let shared = match source {
-                Source::Block(b, _) => (!b.blobs.is_empty(), &b.annotations),
-                Source::Layer(..) => (false, &None),
-            };
-            if same != Some(shared) {
-                let kinds = self.kinds.clone();
-                blocks.push(Block { kinds, annotations: shared.1.clone(), ..Block::default() });
-                same = Some(shared);
+            let blobs = matches!(source, Source::Block(b, _) if !b.blobs.is_empty());
+            if same != Some(blobs) {
+                blocks.push(Block { kinds: self.kinds.clone(), ..Block::default() });
+                same = Some(blobs);
             }
             let Some(block) = blocks.last_mut() else { continue };
             block.count += 1;

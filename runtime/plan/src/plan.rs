@@ -72,15 +72,18 @@ pub struct Template {
     /// What it does.
     pub body: Body,
     /// Bytes of a typical result, 0 when unknown; placement and order use it.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub nbytes: u64,
     /// Bytes that a run takes beside its inputs and its result, 0 when unknown; placement uses it.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub scratch: u64,
+    /// What its tasks were annotated with.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
-fn is_zero(n: &u64) -> bool {
-    *n == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What a task does.
@@ -143,9 +146,6 @@ pub struct Block {
     /// One blob id a task: the program's last input.
     #[serde(with = "serde_bytes", skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<u8>,
-    /// Annotations that hold for every task of the block.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub annotations: Option<Annotations>,
 }
 
 /// What tasks of a mixed block have in common.
@@ -243,11 +243,11 @@ impl Layer {
 #[serde(default, deny_unknown_fields)]
 pub struct Annotations {
     /// Higher runs earlier, before the static order.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority: Option<i32>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub priority: i32,
     /// How often a task that raised is tried again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retries: Option<u32>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub retries: u32,
     /// Names or addresses of the workers that may run it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<String>,
@@ -257,6 +257,13 @@ pub struct Annotations {
     /// Amounts of named resources that it occupies.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, f64>,
+}
+
+impl Annotations {
+    /// Whether nothing was annotated.
+    pub fn is_empty(&self) -> bool {
+        *self == Annotations::default()
+    }
 }
 
 /// A result that the submitter asked for: the grid of tasks that make it.

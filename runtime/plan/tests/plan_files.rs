@@ -12,7 +12,7 @@ use proptest::prelude::*;
 fn template(name: &str, inputs: u32, args: u32, op: Op) -> Template {
     let of = (0..inputs).collect();
     let body = Body::Program(Program { inputs, args, body: vec![Instr { op, of }] });
-    Template { name: name.into(), body, nbytes: 8, scratch: 0 }
+    Template { name: name.into(), body, nbytes: 8, scratch: 0, annotations: Default::default() }
 }
 
 fn full() -> Template {

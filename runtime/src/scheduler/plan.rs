@@ -215,5 +215,11 @@ async fn ask<T: DeserializeOwned>(hub: &Arc<Hub>, ops: Vec<Op>) -> Result<Vec<Re
 
 fn template(op: Op) -> Template {
     let program = Program { inputs: 0, args: 0, body: vec![Instr { op, of: vec![] }] };
-    Template { name: "describe".into(), body: Body::Program(program), nbytes: 0, scratch: 0 }
+    Template {
+        name: "describe".into(),
+        body: Body::Program(program),
+        nbytes: 0,
+        scratch: 0,
+        annotations: Default::default(),
+    }
 }

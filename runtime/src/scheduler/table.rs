@@ -4,7 +4,7 @@ use crate::net::message::Progress;
 use dask_array::{Chunk, Value};
 use dask_core::{Batch, Block, Class, Inputs};
 use dask_plan::columns::{I64s, U32s};
-use dask_plan::plan::{Annotations, Body, Output, Part, Template};
+use dask_plan::plan::{Body, Output, Part, Template};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ pub(super) struct Table {
     blobs: Vec<Value>,
     rows: Vec<Rows>,
     classes: Vec<ClassRow>,
-    /// The class of a template without annotations.
-    plain: HashMap<u32, u32>,
+    /// The class of each template.
+    class_of: HashMap<u32, u32>,
     /// Tasks so far.
     pub(super) tasks: u32,
     /// Which tasks were computed at least once.
@@ -25,7 +25,7 @@ pub(super) struct Table {
     done_count: u64,
 }
 
-/// A template, and the annotations that its tasks share.
+/// The tasks of a template.
 struct ClassRow {
     template: u32,
     /// Smaller runs earlier; the job's own priority is part of it.
@@ -89,7 +89,7 @@ impl Table {
             .into_iter()
             .map(|k| {
                 let (inputs, args) = self.templates[k.template as usize].arity();
-                let class = self.class(k.template, block.annotations.as_ref(), priority, batch);
+                let class = self.class(k.template, priority, batch);
                 let inputs = inputs.saturating_sub(usize::from(counted)) as u32;
                 (Kind { class, name: k.name, ndim: k.ndim as usize, args }, inputs)
             })
@@ -129,47 +129,31 @@ impl Table {
         });
     }
 
-    fn class(
-        &mut self,
-        template: u32,
-        annotations: Option<&Annotations>,
-        priority: i32,
-        batch: &mut Batch,
-    ) -> u32 {
-        if annotations.is_none()
-            && let Some(class) = self.plain.get(&template)
-        {
+    /// The class of a template, which tells the core all that its tasks share.
+    fn class(&mut self, template: u32, priority: i32, batch: &mut Batch) -> u32 {
+        if let Some(class) = self.class_of.get(&template) {
             return *class;
         }
         let number = self.classes.len() as u32;
-        let body = &self.templates[template as usize];
-        let (python, tolerant) = match &body.body {
+        self.class_of.insert(template, number);
+        let Template { name, nbytes, scratch, annotations, body } = &*self.templates[template as usize];
+        let (python, tolerant) = match body {
             Body::Program(_) => (false, false),
             Body::Python(python) => (true, python.tolerant),
         };
-        let Template { name, nbytes, scratch, .. } = &**body;
-        let mut class = Class {
+        let rank = priority.saturating_add(annotations.priority).saturating_neg();
+        batch.classes.push(Class {
             name: name.clone(),
             nbytes: *nbytes,
             scratch: *scratch,
             python,
             tolerant,
-            ..Class::default()
-        };
-        match annotations {
-            None => {
-                self.plain.insert(template, number);
-            }
-            Some(a) => {
-                class.workers = a.workers.clone();
-                class.allow_other_workers = a.allow_other_workers;
-                class.resources = a.resources.iter().map(|(name, n)| (name.clone(), *n)).collect();
-                class.retries = a.retries.unwrap_or(0);
-                class.priority = a.priority.unwrap_or(0);
-            }
-        }
-        let rank = priority.saturating_add(class.priority).saturating_neg();
-        batch.classes.push(class);
+            workers: annotations.workers.clone(),
+            allow_other_workers: annotations.allow_other_workers,
+            resources: annotations.resources.iter().map(|(name, n)| (name.clone(), *n)).collect(),
+            retries: annotations.retries,
+            priority: annotations.priority,
+        });
         self.classes.push(ClassRow { template, rank, runs: 0, nanos: 0 });
         number
     }
@@ -290,12 +274,8 @@ mod tests {
     use dask_plan::program::Program;
 
     fn template(name: &str, inputs: u32, args: u32) -> Template {
-        Template {
-            name: name.into(),
-            body: Body::Program(Program { inputs, args, body: vec![] }),
-            nbytes: 0,
-            scratch: 0,
-        }
+        let body = Body::Program(Program { inputs, args, body: vec![] });
+        Template { name: name.into(), body, nbytes: 0, scratch: 0, annotations: Default::default() }
     }
 
     #[test]

@@ -703,7 +703,7 @@ impl World {
                     Reason::KilledWorkers { workers } => workers.len() >= 3 && self.deaths >= 3,
                     Reason::TooLarge { .. } | Reason::MemoryFull { .. } => self.setup.memory > 0,
                     Reason::Paused { .. } => self.setup.pause > 0,
-                    Reason::NoPython { .. } => self.setup.chaos.restricted,
+                    Reason::NoPython { .. } | Reason::NoResources { .. } => self.setup.chaos.restricted,
                     Reason::InputGone { task } => {
                         let other = &self.jobs[task.job.0 as usize];
                         other.failure.is_some() || other.cancelled || other.closed

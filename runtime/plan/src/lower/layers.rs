@@ -47,6 +47,7 @@ pub(crate) fn lower(b: &Builder, groups: &Groups) -> Result<Vec<Part>, BuildErro
                     body: Body::Program(written.program),
                     nbytes,
                     scratch,
+                    annotations: Default::default(),
                 });
                 part.templates.len() as u32 - 1
             });
