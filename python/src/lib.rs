@@ -6,6 +6,7 @@
 mod backend;
 mod call;
 mod engine;
+mod finalize;
 mod flags;
 mod future;
 mod graph;
