@@ -11,7 +11,7 @@ import pytest
 from dask_runtime import Client
 
 
-@pytest.fixture(scope="module", params=["threads", "processes"])
+@pytest.fixture(params=["threads", "processes"])
 def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """The engine in this process, and worker processes."""
     with Client() if request.param == "threads" else Client(n_workers=2, threads_per_worker=1) as client:
@@ -46,16 +46,19 @@ CHUNKS = [
 
 
 @pytest.mark.parametrize("chunks", CHUNKS)
-@pytest.mark.parametrize("dtype", ["?", "i1", "u2", "f4", "i8", "c16", "M8[s]", "S3", "O"])
-def test_chunks_and_dtypes(client: Client, chunks: tuple, dtype: str) -> None:
+def test_chunks_and_dtypes(client: Client, chunks: tuple) -> None:
     """Even and uneven grids, of native dtypes and others."""
-    x = np.arange(70).reshape(10, 7).astype(dtype)
-    same(da.from_array(x, chunks=chunks).map_blocks(np.copy))
+    for dtype in ["?", "i1", "u2", "f4", "i8", "c16", "M8[s]", "S3", "O"]:
+        x = np.arange(70).reshape(10, 7).astype(dtype)
+        same(da.from_array(x, chunks=chunks).map_blocks(np.copy))
 
 
 @pytest.mark.parametrize("chunks", CHUNKS)
 def test_the_other_byte_order(chunks: tuple) -> None:
-    """Blocks of the other byte order are no native ones. In this process alone: another gets some of them in its own order."""
+    """Blocks of the other byte order are no native ones.
+
+    In this process alone: another gets some of them in its own order.
+    """
     x = np.arange(70).reshape(10, 7).astype(">f8")
     with Client():
         same(da.from_array(x, chunks=chunks).map_blocks(np.copy))
