@@ -1,9 +1,10 @@
 //! Python calls on compute threads.
 
+use crate::finalize::Place;
 use crate::interrupt::Running;
 use crate::native::Native;
 use crate::ship;
-use crate::spec::Spec;
+use crate::spec::{Argument, Spec};
 use crate::value::{self, Object};
 use dask_array::{Chunk, Context, Foreign, Packed, Value};
 use dask_core::JobId;
@@ -21,6 +22,10 @@ pub(crate) struct Live {
     /// Inputs that somebody keeps: a function that may edit them gets copies.
     pub(crate) kept: Vec<usize>,
     pub(crate) native: Option<LiveNative>,
+    /// Where its result is copied to.
+    pub(crate) places: Vec<Place>,
+    /// Its result is needed besides.
+    pub(crate) needed: bool,
 }
 
 /// How a call may run without Python.
@@ -28,6 +33,13 @@ pub(crate) struct LiveNative {
     pub(crate) native: Arc<Native>,
     pub(crate) literals: Vec<Chunk>,
     pub(crate) numbers: Vec<i64>,
+}
+
+impl Live {
+    /// A call that only Python makes, on nothing that is kept.
+    pub(crate) fn plain(spec: Spec) -> Live {
+        Live { spec, kept: vec![], native: None, places: vec![], needed: true }
+    }
 }
 
 impl fmt::Debug for Live {
@@ -112,9 +124,42 @@ impl Call for LiveCall {
             Some(Value::Foreign(foreign)) => foreign.any().downcast_ref::<Live>(),
             _ => None,
         };
-        let Some(Live { spec, kept, native }) = live else {
+        let Some(live) = live else {
             return Err(Trouble::from("a task without its call".to_string()));
         };
+        let value = self.value(job, live, inputs, context)?;
+        if live.places.is_empty() {
+            return Ok(value);
+        }
+        context.check().map_err(|e| Trouble::from(e.to_string()))?;
+        let kept = if live.needed { value.clone() } else { Value::Tuple(vec![]) };
+        Python::attach(|py| {
+            py.detach(|| {
+                let (first, rest) = live.places.split_at(1);
+                rest.iter().for_each(|(result, at)| result.put(*at, value.clone()));
+                if let [(result, at)] = first {
+                    result.put(*at, value);
+                }
+            });
+        });
+        Ok(kept)
+    }
+}
+
+impl LiveCall {
+    fn value(
+        &self,
+        job: JobId,
+        live: &Live,
+        mut inputs: Vec<Value>,
+        context: &Context,
+    ) -> Result<Value, Trouble> {
+        let Live { spec, kept, native, needed, places } = live;
+        // What is only copied from here need not be copied before.
+        if spec.steps.is_empty() && matches!(spec.result, Argument::Input(0)) && !places.is_empty() && !needed
+        {
+            return inputs.pop().ok_or_else(|| Trouble::from("a task without its input".to_string()));
+        }
         if let Some(LiveNative { native, literals, numbers }) = native
             && let Some(value) =
                 Python::attach(|py| py.detach(|| native.run(&inputs, literals, numbers, context)))

@@ -3,6 +3,7 @@
 use crate::annotated::Annotated;
 use crate::backend::{Backend, Job, ask, fetch};
 use crate::call::PythonLane;
+use crate::finalize::Place;
 use crate::future::{Handle, Kept};
 use crate::graph::{self, Requested};
 use crate::interrupt::Running;
@@ -22,7 +23,7 @@ use dask_runtime::session::Session;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -137,7 +138,24 @@ const SWEEP: Duration = Duration::from_millis(20);
 #[derive(Default)]
 struct Outcome {
     values: HashMap<u32, Value>,
+    /// Blocks of results that are to be put in their places.
+    arrived: Vec<(u32, Value)>,
     end: Option<Result<(), Trouble>>,
+}
+
+/// What happens to a graph.
+enum News {
+    Arrived(Vec<(u32, Value)>),
+    End(Result<(), Trouble>),
+}
+
+impl Outcome {
+    fn news(&mut self) -> Option<News> {
+        if self.arrived.is_empty() {
+            return self.end.take().map(News::End);
+        }
+        Some(News::Arrived(std::mem::take(&mut self.arrived)))
+    }
 }
 
 #[pymethods]
@@ -217,19 +235,33 @@ impl Engine {
         let (built, _passed) = collecting(build);
         let built = built?;
         let results = built.results;
+        let places = Arc::new(built.places);
         let outcome: Arc<(Mutex<Outcome>, Condvar)> = Arc::default();
         let mut end = Ok(());
         if built.parts.iter().any(|part| !part.outputs.is_empty()) {
             let (parts, live, told) = (built.parts, built.live, Arc::clone(&outcome));
-            let hear: Subscriber = Box::new(move |event| hear(&told, event));
+            let plain =
+                results.iter().filter_map(|r| if let Requested::Task(t) = r { Some(*t) } else { None });
+            let (plain, placed): (HashSet<u32>, _) = (plain.collect(), Arc::clone(&places));
+            let hear: Subscriber = Box::new(move |event| {
+                hear(&told, event, |t| plain.contains(&t), |t| placed.contains_key(&t))
+            });
             let job = py.detach(|| inner.submit(parts, live, |_| hear)).map_err(PyRuntimeError::new_err)?;
-            let waited = wait(py, &outcome.0, &outcome.1, None, |o| o.end.take());
+            let waited = loop {
+                match wait(py, &outcome.0, &outcome.1, None, Outcome::news) {
+                    // Here and not where they arrive, so that the next ones are read meanwhile.
+                    Ok(Some(News::Arrived(values))) => py.detach(|| put(&places, values)),
+                    Ok(Some(News::End(end))) => break Ok(end),
+                    Ok(None) => break Ok(Ok(())),
+                    Err(error) => break Err(error),
+                }
+            };
             py.detach(|| inner.backend.forget(&job));
             if waited.is_err() {
                 // Nothing of the job starts any more; what runs ends as soon as it can.
                 inner.running.interrupt(py, JobId(job.number));
             }
-            end = waited?.unwrap_or(Ok(()));
+            end = waited?;
         }
         if let Err(trouble) = end {
             return Err(value::error(py, &trouble));
@@ -245,6 +277,7 @@ impl Engine {
                 },
                 Requested::Data(object) => Ok(object.bind(py).clone()),
                 Requested::External(external) => self.external(py, external),
+                Requested::Final(last) => last.finish(py),
             })
             .collect()
     }
@@ -475,12 +508,32 @@ fn find(known: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<Option<Ext
     Ok(Some(handle.cast::<Handle>()?.get().external()))
 }
 
-fn hear(outcome: &(Mutex<Outcome>, Condvar), event: &JobEvent) -> bool {
+/// Puts blocks in their places.
+fn put(places: &HashMap<u32, Vec<Place>>, values: Vec<(u32, Value)>) {
+    for (task, value) in values {
+        for (result, at) in places.get(&task).into_iter().flatten() {
+            result.put(*at, value.clone());
+        }
+    }
+}
+
+/// Notes what happens: the results of `plain` tasks, and those of `placed` ones, which are then put in their places.
+fn hear(
+    outcome: &(Mutex<Outcome>, Condvar),
+    event: &JobEvent,
+    plain: impl Fn(u32) -> bool,
+    placed: impl Fn(u32) -> bool,
+) -> bool {
     let mut state = lock(&outcome.0);
     match event {
         JobEvent::Result { task, value } => {
-            state.values.insert(*task, value.clone());
-            return true;
+            if plain(*task) {
+                state.values.insert(*task, value.clone());
+            }
+            if !placed(*task) {
+                return true;
+            }
+            state.arrived.push((*task, value.clone()));
         }
         JobEvent::Done(_) => state.end = Some(Ok(())),
         JobEvent::Failed { error, cause, .. } => {

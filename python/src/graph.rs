@@ -2,6 +2,7 @@
 
 use crate::annotated::Annotated;
 use crate::call::{Live, LiveNative};
+use crate::finalize::{Final, Place};
 use crate::literal::is_plain;
 use crate::native::Native;
 use crate::recipe::{self, Recipe};
@@ -17,7 +18,7 @@ use dask_plan::plan::{
 use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What stands at a key of the graph.
@@ -45,6 +46,8 @@ pub(crate) struct Built {
     pub(crate) live: Vec<Value>,
     /// What each requested key is.
     pub(crate) results: Vec<Requested>,
+    /// Where results of tasks belong that other processes run.
+    pub(crate) places: HashMap<u32, Vec<Place>>,
 }
 
 /// What a requested key is.
@@ -56,6 +59,8 @@ pub(crate) enum Requested {
     Data(Arc<Py<PyAny>>),
     /// A result of another job.
     External(External),
+    /// Blocks, which come together in this process.
+    Final(Arc<Final>),
 }
 
 /// Results of other jobs by their keys.
@@ -73,6 +78,8 @@ struct Builder<'a, 'py> {
     inputs: Vec<u32>,
     external: Vec<External>,
     external_numbers: HashMap<(String, u32), u32>,
+    /// Where results of tasks are copied to.
+    places: HashMap<u32, Vec<Place>>,
 }
 
 /// The plan of a graph: the tasks that `keys` need, in static order. With `keep`, results stay with the engine, and a task that
@@ -89,17 +96,23 @@ pub(crate) fn build<'py>(
     annotated: &Annotated<'py>,
 ) -> PyResult<Built> {
     let mut builder = Builder::new(dsk, form, known);
-    let mut roots = vec![];
     let mut requested = vec![];
     for key in keys {
         let mut found = builder.find(key)?;
         if keep {
             found = builder.task(key, found)?;
         }
-        if let Requested::Task(number) = found {
-            roots.push(number);
-        }
         requested.push(found);
+    }
+    let mut roots = vec![];
+    let used = builder.used();
+    for found in &mut requested {
+        let Requested::Task(number) = *found else { continue };
+        let last = if keep || used[number as usize] { None } else { builder.last(number, &mut roots)? };
+        match last {
+            Some(last) => *found = Requested::Final(last),
+            None => roots.push(number),
+        }
     }
     builder.finish(requested, roots, keep, annotated)
 }
@@ -143,6 +156,7 @@ impl<'a, 'py> Builder<'a, 'py> {
             inputs: vec![],
             external: vec![],
             external_numbers: HashMap::new(),
+            places: HashMap::new(),
         }
     }
 }
@@ -229,7 +243,7 @@ impl<'py> Builder<'_, 'py> {
     /// What is no task becomes one that yields it, so that its result is kept like the others.
     fn task(&mut self, key: &Bound<'py, PyAny>, found: Requested) -> PyResult<Requested> {
         let (argument, input) = match found {
-            Requested::Task(_) => return Ok(found),
+            Requested::Task(_) | Requested::Final(_) => return Ok(found),
             Requested::Data(value) => (Argument::Literal(value.clone_ref(key.py())), None),
             Requested::External(external) => (Argument::Input(0), Some(self.external(external))),
         };
@@ -263,6 +277,11 @@ impl<'py> Builder<'_, 'py> {
                     }
                     Requested::Data(value) => return Ok(Argument::Literal(value.clone_ref(key.py()))),
                     Requested::External(external) => this.external(external),
+                    Requested::Final(_) => {
+                        return Err(PyRuntimeError::new_err(
+                            "a result that was given up as a task is taken by one",
+                        ));
+                    }
                 };
                 if let Some((_, at)) = found.iter().find(|(n, _)| *n == number) {
                     return Ok(Argument::Input(*at));
@@ -276,6 +295,31 @@ impl<'py> Builder<'_, 'py> {
         self.numbers.set_item(key, number)
     }
 
+    /// Of each task, whether another takes its result.
+    fn used(&self) -> Vec<bool> {
+        let mut used = vec![false; self.specs.len()];
+        self.inputs.iter().filter(|&&i| i & EXTERNAL == 0).for_each(|&i| used[i as usize] = true);
+        used
+    }
+
+    /// A task that only joins its inputs is none: they become `roots` in its stead, and come together in this process.
+    fn last(&mut self, number: u32, roots: &mut Vec<u32>) -> PyResult<Option<Arc<Final>>> {
+        let at = number as usize;
+        let range = self.starts[at] as usize..self.starts[at + 1] as usize;
+        let Some(spec) = &self.specs[at] else { return Ok(None) };
+        let Some(last) = Final::of(self.dsk.py(), spec, range.len())?.map(Arc::new) else { return Ok(None) };
+        for block in last.order() {
+            let mut task = self.inputs[range.start + block];
+            if task & EXTERNAL != 0 {
+                let key = self.keys[at].clone();
+                task = self.push(&key, Spec::identity(Argument::Input(0)), [task]);
+            }
+            self.places.entry(task).or_default().push((Arc::clone(&last), block));
+            roots.push(task);
+        }
+        Ok(Some(last))
+    }
+
     fn external(&mut self, external: External) -> u32 {
         let next = self.external.len() as u32;
         let number = *self.external_numbers.entry((external.job.clone(), external.task)).or_insert(next);
@@ -286,7 +330,7 @@ impl<'py> Builder<'_, 'py> {
     }
 
     fn finish(
-        self,
+        mut self,
         requested: Vec<Requested>,
         roots: Vec<u32>,
         keep: bool,
@@ -303,13 +347,27 @@ impl<'py> Builder<'_, 'py> {
                 other => other,
             })
             .collect();
-        let mut wanted: Vec<u32> =
-            results.iter().filter_map(|r| if let Requested::Task(t) = r { Some(*t) } else { None }).collect();
+        let plain = results.iter().filter_map(|r| if let Requested::Task(t) = r { Some(*t) } else { None });
+        let mut needed: HashSet<u32> = plain.collect();
+        let mut wanted: Vec<u32> = roots.iter().map(|t| place[*t as usize]).collect();
         wanted.sort_unstable();
         wanted.dedup();
+        let here = self.form == Form::Live;
+        let mut places: HashMap<u32, Vec<Place>> =
+            std::mem::take(&mut self.places).into_iter().map(|(t, p)| (place[t as usize], p)).collect();
+        if here && !places.is_empty() {
+            for t in &sorted {
+                let t = *t as usize;
+                let inputs = &within[starts[t] as usize..starts[t + 1] as usize];
+                needed.extend(inputs.iter().map(|i| place[*i as usize]).filter(|i| places.contains_key(i)));
+            }
+        }
+        let mut placed = |t: u32| {
+            if here { (places.remove(&t).unwrap_or_default(), needed.contains(&t)) } else { (vec![], true) }
+        };
         let (parts, live) =
-            Emitter::new(self.dsk.py(), keep, annotated).emit(self, &sorted, &place, &wanted)?;
-        Ok(Built { parts, live, results })
+            Emitter::new(self.dsk.py(), keep, annotated).emit(self, &sorted, &place, &wanted, &mut placed)?;
+        Ok(Built { parts, live, results, places })
     }
 
     /// The inputs that are tasks of this graph.
@@ -355,6 +413,7 @@ impl<'a, 'py> Emitter<'a, 'py> {
         sorted: &[u32],
         place: &[u32],
         wanted: &[u32],
+        placed: &mut dyn FnMut(u32) -> (Vec<Place>, bool),
     ) -> PyResult<(Vec<Part>, Vec<Value>)> {
         let Builder { form, mut specs, keys, starts, inputs, external, .. } = builder;
         let mut shipping = match form {
@@ -387,7 +446,8 @@ impl<'a, 'py> Emitter<'a, 'py> {
                 if shipping.is_none()
                     && let Some(spec) = specs[t].take()
                 {
-                    self.live(spec, mine.len(), kept);
+                    let (places, needed) = placed((number * size + at) as u32);
+                    self.live(spec, mine.len(), kept, places, needed);
                 }
                 let call = || shipping.as_ref().map_or(vec![], |shipping| shipping.body(body).to_vec());
                 let set = self.annotated.of(&keys[t])?;
@@ -426,13 +486,13 @@ impl<'a, 'py> Emitter<'a, 'py> {
     }
 
     /// Keeps a call for this process.
-    fn live(&mut self, spec: Spec, inputs: usize, kept: Vec<usize>) {
+    fn live(&mut self, spec: Spec, inputs: usize, kept: Vec<usize>, places: Vec<Place>, needed: bool) {
         let native = recipe::lower(self.py, &spec, inputs).ok().map(|lowered| {
             let recipe::Lowered { recipe, literals, numbers } = lowered;
             let native = self.recipes.entry(recipe).or_insert_with_key(|r| Arc::new(Native::new(r.clone())));
             LiveNative { native: Arc::clone(native), literals, numbers }
         });
-        self.live.push(Value::Foreign(Arc::new(Live { spec, kept, native })));
+        self.live.push(Value::Foreign(Arc::new(Live { spec, kept, native, places, needed })));
     }
 
     /// The template of the tasks that have the same prefix, number of inputs, body and set of annotations.

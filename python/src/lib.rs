@@ -7,6 +7,7 @@ mod annotated;
 mod backend;
 mod call;
 mod engine;
+mod finalize;
 mod flags;
 mod future;
 mod graph;

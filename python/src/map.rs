@@ -182,7 +182,7 @@ fn parts(
         Some(last) => last.last = true,
         None => parts.push(Part { version: VERSION, last: true, ..Part::default() }),
     }
-    let live = |spec| Value::Foreign(Arc::new(Live { spec, kept: vec![], native: None }));
+    let live = |spec| Value::Foreign(Arc::new(Live::plain(spec)));
     let live = if form == Form::Live { specs.into_iter().map(live).collect() } else { vec![] };
     Ok((parts, live))
 }

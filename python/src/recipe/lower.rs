@@ -47,6 +47,14 @@ fn known(function: &Bound<'_, PyAny>) -> PyResult<Option<Known>> {
     Ok(list.get(place.extract::<usize>()?).copied())
 }
 
+/// Whether an object is one of Dask's functions that join nested lists of blocks.
+///
+/// # Errors
+/// When it cannot be looked up.
+pub(crate) fn joins(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(matches!(known(function)?, Some(Known::Assemble)))
+}
+
 struct Writer<'py> {
     py: Python<'py>,
     inputs: usize,

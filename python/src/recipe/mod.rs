@@ -5,7 +5,7 @@
 
 mod lower;
 
-pub(crate) use lower::{Lowered, lower, recognise};
+pub(crate) use lower::{Lowered, joins, lower, recognise};
 
 use dask_plan::program::{ArgReduction, Binary, Cumulative, Reduction, Unary};
 use dask_plan::{DType, Scalar};

@@ -205,6 +205,20 @@ impl Chunk {
         Some(Chunk { dtype, shape, strides, offset, buffer })
     }
 
+    /// As [`Chunk::from_parts`], of what is known to fit.
+    ///
+    /// # Safety
+    /// The type's invariant must hold.
+    pub(crate) unsafe fn from_valid_parts(
+        dtype: DType,
+        shape: Shape,
+        strides: Strides,
+        offset: usize,
+        buffer: Arc<Buffer>,
+    ) -> Chunk {
+        Chunk { dtype, shape, strides, offset, buffer }
+    }
+
     /// Element type.
     pub fn dtype(&self) -> DType {
         self.dtype

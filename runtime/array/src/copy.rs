@@ -24,9 +24,23 @@ pub(crate) fn contiguous(src: &Chunk) -> Chunk {
 /// # Panics
 /// If the block leaves the array, or `dst` is not the array's size.
 pub(crate) fn into_block(dst: &mut [u8], shape: &[usize], at: &[usize], src: &Chunk) {
+    let nbytes = shape.iter().product::<usize>() * src.dtype().itemsize();
+    assert_eq!(dst.len(), nbytes, "the bytes of an array of {shape:?}");
+    // SAFETY: they are borrowed uniquely, so they do not overlap the chunk's buffer.
+    unsafe { into_block_at(dst.as_mut_ptr(), shape, at, src) }
+}
+
+/// As [`into_block`], where others may write other blocks of the array meanwhile.
+///
+/// # Panics
+/// If the block leaves the array.
+///
+/// # Safety
+/// `dst` must be the first byte of an array of this shape and the chunk's dtype, of which nobody else reads or writes the
+/// block, and the chunk must not overlap the block.
+pub(crate) unsafe fn into_block_at(dst: *mut u8, shape: &[usize], at: &[usize], src: &Chunk) {
     let itemsize = src.dtype().itemsize();
     assert!(shape.len() == src.ndim() && at.len() == src.ndim(), "one extent and one start an axis");
-    assert_eq!(dst.len(), shape.iter().product::<usize>() * itemsize, "the bytes of an array of {shape:?}");
     assert!(
         src.shape().iter().zip(at).zip(shape).all(|((n, a), whole)| a + n <= *whole),
         "a block of {:?} at {at:?} of {shape:?}",
@@ -39,9 +53,9 @@ pub(crate) fn into_block(dst: &mut [u8], shape: &[usize], at: &[usize], src: &Ch
     let start: isize = at.iter().zip(&strides).map(|(&a, s)| a as isize * s).sum();
     let axes = src.shape().iter().zip(&strides).zip(src.strides());
     let axes = axes.map(|((&n, &dst), &src)| Axis { n, dst, src }).collect();
-    // SAFETY: the block is inside `dst` (checked above), and the chunk's strides stay inside its buffer, which does
-    // not overlap a uniquely borrowed `dst`.
-    unsafe { copy(dst.as_mut_ptr().offset(start), src.as_ptr(), axes, itemsize) }
+    // SAFETY: the block is inside the array (checked above), the chunk's strides stay inside its buffer, and the caller
+    // promises the rest.
+    unsafe { copy(dst.offset(start), src.as_ptr(), axes, itemsize) }
 }
 
 /// A copy of `len` elements of a matrix, from `row`, `col` down its diagonal.

@@ -1,6 +1,7 @@
 //! Native operators on `ndarray` chunks: the chunk itself, programs over chunks, and the files chunks come from.
 //! Nothing here knows about tasks, workers or schedulers.
 
+pub mod assembly;
 pub mod buffer;
 pub mod chunk;
 mod copy;
