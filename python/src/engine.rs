@@ -284,7 +284,6 @@ impl Engine {
 
     /// Starts computing `keys` of a graph and returns at once, with a handle for each. `workers` are addresses of those that are
     /// to run it; others do when none of them is there.
-    #[pyo3(signature = (dsk, keys, known, workers = None))]
     fn start<'py>(
         &self,
         py: Python<'py>,

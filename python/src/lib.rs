@@ -48,6 +48,7 @@ mod _engine {
     use crate::recipe::recognise;
     #[pymodule_export]
     use crate::sharing::Request;
+    #[pymodule_export]
     use crate::ship::forget_calls;
     #[pymodule_export]
     use crate::wait::{rejoin, secede};
