@@ -541,7 +541,7 @@ class Client(Reports):
             self._known.sweep()
             shared = token(func, (), {}, True)
             name, sets = _dask.funcname(func), self._annotated(notes, [])
-            started = self._open().map(func, columns, name, shared, self._known, sets)
+            started = self._open().map(func, columns, (name, shared), self._known, sets)
             if started is not None:
                 with _uncollected():
                     futures = [h if type(h) is Future else Future(k, self, h) for k, h in zip(*started, strict=True)]

@@ -306,19 +306,19 @@ impl Engine {
     }
 
     /// Starts calls of one function with the items of `columns` in turn; returns keys and handles, or the futures of calls that
-    /// are in `known`. `token` says all that the calls share. `None` when an argument is no plain number, string, bytes or None.
+    /// are in `known`. `named` are the name of the calls and a token of all that they share. `None` when an argument is no plain number, string, bytes or None.
     fn map<'py>(
         &self,
         py: Python<'py>,
         function: Bound<'py, PyAny>,
         columns: Vec<Vec<Bound<'py, PyAny>>>,
-        name: &str,
-        token: &str,
+        named: (String, String),
         known: &Bound<'py, PyAny>,
         annotated: Annotated<'py>,
     ) -> PyResult<Option<Started<'py>>> {
         self.inner.check_process()?;
         let form = self.inner.backend.form();
+        let (name, token) = &named;
         let (mapped, passed) =
             collecting(|| crate::map::tasks(&function, &columns, name, token, form, known, annotated.set(0)));
         let Some(mapped) = mapped? else { return Ok(None) };

@@ -1,7 +1,8 @@
 """Runs Dask's own test suites, which its wheel brings, on the engine: ``run.py ROUTE [pytest arguments]``.
 
-``ROUTE`` is ``embedded`` or ``processes``, see ``route.py``; without arguments that name suites, all of the route's run.
-A test may fail if ``ROUTE.txt`` names it with a reason. Any other failure, and a suite that does not run, fails this command.
+``ROUTE`` is ``embedded`` or ``processes``, see ``route.py``. Without arguments that name suites, all of the route's
+run. A test may fail if ``ROUTE.txt`` names it with a reason. Any other failure, and a suite that does not run, fails
+this command.
 """
 
 import os
