@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What its user reads.
-pub const ADVICE: &str = "this is dask-runtime, which does not speak the protocol of dask.distributed; run \
-                          graph documents by `dask-runtime submit`, or connect to a scheduler started by `dask scheduler`";
+pub const ADVICE: &str = "this is dask-runtime, which does not speak the protocol of dask.distributed: in Python write \
+                          `from dask_runtime import Client` instead of `from dask.distributed import Client`; or connect \
+                          to a scheduler started by `dask scheduler`";
 
 /// A peer that asks nothing is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(10);
