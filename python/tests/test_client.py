@@ -170,6 +170,19 @@ def test_tasks_may_compute(client):
     assert client.gather(client.map(nested, range(8))) == [10 + n + 1 for n in range(8)]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_call_waits_for_one_that_a_thread_took_with_it(threads):
+    with Client(threads_per_worker=threads) as client:
+        # Short calls of a known duration are taken several at a time.
+        client.gather(client.map(abs, range(1000)))
+        for round in range(20):
+            busy = [client.submit(time.sleep, 0.01, pure=False) for _ in range(threads)]
+            first = client.map(abs, range(round * 100, round * 100 + 100))
+            later = client.map(lambda i, first=first: first[99 - i].result(), range(100), pure=False)
+            assert client.gather(later) == list(range(round * 100, round * 100 + 100))[::-1]
+            client.gather(busy)
+
+
 def test_several_clients(client):
     with Client(threads_per_worker=1, set_as_default=False) as other:
         assert client.gather(client.map(inc, range(5))) == other.gather(other.map(inc, range(5)))

@@ -2,7 +2,7 @@
 
 use super::lane::Lane;
 use super::shared::{After, Shared};
-use super::task::{Batch, Taken};
+use super::task::{Batch, Ran, Taken};
 use super::threads;
 use crate::net::Address;
 use crate::net::message::{Memory, Report};
@@ -52,8 +52,15 @@ pub struct Settings {
 /// After so long without work, memory kept for the next results goes back to the system.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// What a thread has taken and not started.
-pub(super) type Hand = Arc<Mutex<VecDeque<Taken>>>;
+/// What a thread has taken and not started, and what it ran and did not give back.
+#[derive(Default)]
+pub(super) struct InHand {
+    pub(super) taken: VecDeque<Taken>,
+    pub(super) ran: Vec<Ran>,
+}
+
+/// It where others can empty it.
+pub(super) type Hand = Arc<Mutex<InHand>>;
 
 /// See the module.
 pub struct Engine {
@@ -66,7 +73,7 @@ pub struct Engine {
     reporting: Mutex<()>,
     /// Nanoseconds since `started` at the last report.
     reported: AtomicU64,
-    /// What each thread has taken and not started.
+    /// What each thread has in hand.
     hands: Mutex<Vec<Hand>>,
     /// Tasks that could start; a hint that needs no lock.
     pub(super) ready: AtomicUsize,
@@ -223,19 +230,24 @@ impl Engine {
         self.hands.lock().unwrap_or_else(|e| e.into_inner()).retain(|h| !Arc::ptr_eq(h, hand));
     }
 
-    /// Takes back what threads have taken and not started, lest it waits behind a task that waits for it. Called now and
-    /// then, and before a task waits for another.
+    /// Takes back what threads have taken and not started, lest it waits behind a task that waits for it, and takes in what they
+    /// have run and not given back, lest that task waits for it in vain. Called now and then, and before a task waits for
+    /// another.
     pub fn empty_hands(&self) {
         let hands = self.hands.lock().unwrap_or_else(|e| e.into_inner()).clone();
-        let taken: Vec<Taken> = hands
-            .iter()
-            .flat_map(|hand| std::mem::take(&mut *hand.lock().unwrap_or_else(|e| e.into_inner())))
-            .collect();
-        if !taken.is_empty() {
-            let mut shared = self.lock();
-            shared.untake(taken);
-            self.release(shared, After::default());
+        let (mut taken, mut ran, mut dropped) = (vec![], vec![], vec![]);
+        for hand in hands {
+            let mut hand = hand.lock().unwrap_or_else(|e| e.into_inner());
+            taken.extend(hand.taken.drain(..));
+            ran.append(&mut hand.ran);
         }
+        if taken.is_empty() && ran.is_empty() {
+            return;
+        }
+        let mut shared = self.lock();
+        ran.into_iter().for_each(|r| shared.ran(r, &mut dropped));
+        shared.untake(taken);
+        self.release(shared, After::default());
     }
 
     /// Has another thread compute while the calling one, which is a compute thread of this engine, waits inside its task.

@@ -4,11 +4,10 @@
 //! next ones. Reports go out when there is nothing to run, when the last one is [`REPORT_EVERY`] ago, and before a task
 //! that may take long.
 
-use super::engine::{Engine, Hand};
+use super::engine::{Engine, Hand, InHand};
 use super::lane::Trouble;
 use super::task::{Ran, Taken, Task};
 use dask_array::Value;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
@@ -86,28 +85,33 @@ pub(super) fn run(engine: &Engine) {
             let to = Instant::now();
             let nanos = (to - from).as_nanos() as u64;
             from = to;
-            ran.push(Ran { task, result, nanos });
+            Ran { task, result, nanos }
         };
         match &engine.settings().lane {
             Some(lane) if taken.first().is_some_and(|first| first.task.is_call()) => {
-                // A call may wait for one that stands behind it here: until it starts, others can take it.
-                lock(&hand).extend(taken.drain(..));
+                // A call may wait for one that stands before or behind it here: others can take what ran and what did not start.
+                lock(&hand).taken.extend(taken.drain(..));
                 lane.calls(&mut || {
-                    while let Some(next) = take(&hand) {
-                        run_one(next);
+                    let mut last = None;
+                    while let Some(next) = turn(&hand, last.take()) {
+                        last = Some(run_one(next));
                     }
                 });
+                ran.append(&mut lock(&hand).ran);
             }
-            _ => taken.drain(..).for_each(run_one),
+            _ => ran.extend(taken.drain(..).map(run_one)),
         }
     }
 }
 
-fn take(hand: &Hand) -> Option<Taken> {
-    lock(hand).pop_front()
+/// Puts down what ran last, and takes what comes next.
+fn turn(hand: &Hand, last: Option<Ran>) -> Option<Taken> {
+    let mut hand = lock(hand);
+    hand.ran.extend(last);
+    hand.taken.pop_front()
 }
 
-fn lock(hand: &Hand) -> MutexGuard<'_, VecDeque<Taken>> {
+fn lock(hand: &Hand) -> MutexGuard<'_, InHand> {
     hand.lock().unwrap_or_else(|e| e.into_inner())
 }
 
