@@ -11,6 +11,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +22,7 @@ from dask_runtime.calls import awaited, same, token
 from dask_runtime.cluster import LocalCluster
 from dask_runtime.everywhere import call_everywhere, named
 from dask_runtime.executor import ClientExecutor
-from dask_runtime.future import Callbacks, Future, until_done, wait
+from dask_runtime.future import Callbacks, Future, cancel, until_done, wait
 from dask_runtime.nested import find, pack, tuples, values
 from dask_runtime.reports import ADDRESS, Reports
 from dask_runtime.versions import compare
@@ -109,7 +110,19 @@ class _Known:
         return None if future is None or future.status == "cancelled" else future
 
     def __contains__(self, key: Any) -> bool:
-        return self.get(key) is not None
+        """Whether a graph may use it.
+
+        Raises
+        ------
+        CancelledError
+            When it was given up.
+
+        """
+        reference = self.references.get(key)
+        future = None if reference is None else reference()
+        if future is not None and future.status == "cancelled":
+            raise CancelledError(f"{key!r} was cancelled, and cannot be used any more; submit it again")
+        return future is not None
 
     def __getitem__(self, key: Any) -> _engine.Handle:
         future = self.get(key)
@@ -273,8 +286,9 @@ class Client(Reports):
 
     def _forget(self) -> None:
         """Gives up what the engine keeps and computes."""
-        for future in self._known.live():
-            future.cancel()
+        futures = self._known.live()
+        cancel(futures)
+        for future in futures:
             future.release()
         self._known = _Known()
 
@@ -413,7 +427,7 @@ class Client(Reports):
         if known:
             fewer, more = (known, graph) if len(known) < len(graph) else (graph, known)
             for key in [key for key in list(fewer) if key in more]:
-                if key in self._known:
+                if self._known.get(key) is not None:
                     graph.pop(key, None)
         return graph
 
@@ -629,9 +643,8 @@ class Client(Reports):
         return self._now(type(data)(result) if isinstance(data, (tuple, set, frozenset)) else result)
 
     def cancel(self, futures: Any, asynchronous: Any = None, force: bool = False, **kwargs: Any) -> Any:
-        """Gives futures up, and all that was submitted in the same calls."""
-        for future in find(futures):
-            future.cancel()
+        """Gives futures up: what of them has not started does not start, unless other tasks need it."""
+        cancel(find(futures))
         return self._now(None)
 
     def run(self, function: Callable[..., Any], *args: Any, workers: Any = None, **kwargs: Any) -> Any:

@@ -79,9 +79,12 @@ class Future(_dask.TaskRef):
         return self._then(lambda handle: getattr(handle.exception(), "__traceback__", None), timeout)
 
     def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> None:
-        """Gives it up, and all that was submitted in the same call."""
-        if self._handle is not None:
-            self._handle.cancel()
+        """Gives it up: if it has not started, it does not start, unless other tasks need it.
+
+        What runs goes on, and its result is dropped. Other futures, also those of tasks that need this one, are not
+        affected.
+        """
+        cancel([self])
 
     def release(self) -> None:
         """Lets the engine forget it."""
@@ -139,6 +142,11 @@ class Future(_dask.TaskRef):
 
     def __await__(self) -> Any:
         return self._then_in_loop(lambda handle: handle.value()).__await__()
+
+
+def cancel(futures: Iterable[Future]) -> None:
+    """Gives futures up, see :meth:`Future.cancel`."""
+    _engine.cancel([future._handle for future in futures if future._handle is not None])
 
 
 async def until_done(futures: Iterable[Future], count: int, timeout: float | None = None) -> bool:

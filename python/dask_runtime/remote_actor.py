@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dask_runtime import _engine
 from dask_runtime.actor import Actor, ActorFuture, Outcome, outcome, running
+from dask_runtime.future import fire_and_forget
 from dask_runtime.waiting import then
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class RemoteActor(Actor):
         self._future = future
         self._placed: _Placed | None = None
         self._lock = threading.Lock()
-        self._last = None
+        self._last: Future | None = None
 
     @property
     def client(self) -> Client:
@@ -140,6 +141,8 @@ class RemoteActor(Actor):
                     self._future,
                     workers=[self._address],
                 )
+                # It is made, though nobody asks what came of it.
+                fire_and_forget(self._last)
                 return ActorFuture(self._last)
 
         return call

@@ -97,16 +97,6 @@ impl Backend {
             Backend::There(session) => session.forget(&job.name),
         }
     }
-
-    /// Nobody wants a job any more, of which its subscriber is told.
-    pub(crate) fn cancel(&self, job: &Job) {
-        match self {
-            Backend::Here(embedded) => {
-                embedded.hub.with(|state| state.end(job.number, false, "it was cancelled".into()));
-            }
-            Backend::There(session) => session.cancel(&job.name),
-        }
-    }
 }
 
 /// Kept results, once they are there: in their order.

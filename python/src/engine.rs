@@ -80,7 +80,7 @@ impl Inner {
     }
 
     /// Lets go of what was released; whether there was anything. Not to be called while the interpreter is held.
-    fn let_go(&self) -> bool {
+    pub(crate) fn let_go(&self) -> bool {
         self.expire(false);
         let released = std::mem::take(&mut *lock(&self.released));
         let any = !released.is_empty();

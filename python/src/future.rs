@@ -20,8 +20,6 @@ use std::time::Duration;
 pub(crate) struct Kept {
     inner: Arc<Inner>,
     job: Arc<Job>,
-    /// This client submitted it.
-    own: bool,
     /// Results that were passed within the arguments of its calls, until it has ended.
     passed: Mutex<Vec<Handle>>,
     state: Mutex<State>,
@@ -32,7 +30,7 @@ struct State {
     done: HashMap<u32, Status>,
     /// The job's end, when it failed or was cancelled as a whole.
     failed: Option<Trouble>,
-    /// Results that nobody wants any more.
+    /// Results that were given up, and so are released already.
     cancelled: HashSet<u32>,
     watches: HashMap<u32, Vec<(Arc<Watched>, usize)>>,
     /// Handles of each result; of most there is one.
@@ -71,15 +69,15 @@ impl Watched {
 }
 
 impl Kept {
-    fn new(inner: &Arc<Inner>, job: &Arc<Job>, own: bool, passed: Vec<Handle>) -> Arc<Kept> {
+    fn new(inner: &Arc<Inner>, job: &Arc<Job>, passed: Vec<Handle>) -> Arc<Kept> {
         let (inner, job, passed, state) =
             (Arc::clone(inner), Arc::clone(job), Mutex::new(passed), Mutex::default());
-        Arc::new(Kept { inner, job, own, passed, state })
+        Arc::new(Kept { inner, job, passed, state })
     }
 
     /// Of a job of this client.
     pub(crate) fn own(inner: &Arc<Inner>, job: &Arc<Job>, passed: Vec<Handle>) -> Arc<Kept> {
-        let kept = Kept::new(inner, job, true, passed);
+        let kept = Kept::new(inner, job, passed);
         lock(&inner.keepers).insert(job.name.clone(), Arc::downgrade(&kept));
         kept
     }
@@ -90,7 +88,7 @@ impl Kept {
         if let Some(kept) = keepers.get(&name).and_then(Weak::upgrade) {
             return kept;
         }
-        let kept = Kept::new(inner, &Arc::new(Job { number: 0, name: name.clone() }), false, vec![]);
+        let kept = Kept::new(inner, &Arc::new(Job { number: 0, name: name.clone() }), vec![]);
         keepers.insert(name, Arc::downgrade(&kept));
         kept
     }
@@ -236,8 +234,11 @@ impl Drop for Handle {
         *left -= 1;
         if *left == 0 {
             state.handles.remove(&self.task);
+            let released = state.cancelled.remove(&self.task);
             drop(state);
-            self.kept.inner.release(&self.kept.job, self.task);
+            if !released {
+                self.kept.inner.release(&self.kept.job, self.task);
+            }
         }
     }
 }
@@ -272,25 +273,20 @@ impl Handle {
         let External { job, task } = self.external();
         (job, task)
     }
-
-    /// Gives it up: at once where all that was submitted with it is given up as well, else its result is dropped when it is there.
-    fn cancel(&self, py: Python<'_>) {
-        let mut state = lock(&self.kept.state);
-        state.cancelled.insert(self.task);
-        let all = state.handles.keys().all(|task| state.cancelled.contains(task));
-        let watches = state.watches.remove(&self.task).unwrap_or_default();
-        drop(state);
-        watches.into_iter().for_each(|(watched, number)| watched.add(number));
-        let (inner, job) = (&self.kept.inner, &self.kept.job);
-        if all && self.kept.own {
-            py.detach(|| inner.backend.cancel(job));
-        } else {
-            inner.release(job, self.task);
-        }
-    }
 }
 
 impl Handle {
+    fn cancel(&self) {
+        let mut state = lock(&self.kept.state);
+        if !state.cancelled.insert(self.task) {
+            return;
+        }
+        let watches = state.watches.remove(&self.task).unwrap_or_default();
+        drop(state);
+        watches.into_iter().for_each(|(watched, number)| watched.add(number));
+        self.kept.inner.release(&self.kept.job, self.task);
+    }
+
     /// Why there is no value to fetch.
     fn trouble(&self) -> Option<Trouble> {
         let state = lock(&self.kept.state);
@@ -362,6 +358,23 @@ impl Watch {
         })?;
         Ok(seen.unwrap_or_else(|| std::mem::take(&mut lock(&self.watched.done).fresh)))
     }
+}
+
+/// Gives results up: what has not started does not start, unless something else needs it; the result of what runs is dropped.
+#[pyfunction]
+pub(crate) fn cancel(py: Python<'_>, handles: Vec<PyRef<'_, Handle>>) {
+    let mut engines: Vec<&Arc<Inner>> = vec![];
+    for handle in &handles {
+        handle.cancel();
+        if !engines.iter().any(|inner| Arc::ptr_eq(inner, handle.engine())) {
+            engines.push(handle.engine());
+        }
+    }
+    py.detach(|| {
+        engines.iter().for_each(|inner| {
+            inner.let_go();
+        })
+    });
 }
 
 /// The values of results, once all of them are there.

@@ -39,7 +39,7 @@ mod _engine {
     #[pymodule_export]
     use crate::engine::{Engine, memory_limit};
     #[pymodule_export]
-    use crate::future::{Handle, Watch, gather};
+    use crate::future::{Handle, Watch, cancel, gather};
     #[pymodule_export]
     use crate::host::{command, scheduler_address, worker_address};
     #[pymodule_export]

@@ -115,11 +115,6 @@ impl Session {
         written
     }
 
-    /// Nobody wants the job any more; it tells so.
-    pub fn cancel(&self, id: &str) {
-        self.tell(&FromClient::Cancel { id: id.into() });
-    }
-
     /// Drops a job and its results, and hears no more of it.
     pub fn forget(&self, id: &str) {
         let gone = self.shared.lock().jobs.remove(id);

@@ -146,13 +146,13 @@ impl Core {
             }
             State::Released => {
                 ensure!(!task.has(WANTED), "{t:?} is released and the client wants it");
-                ensure!(task.has(COMPUTED), "{t:?} is released and was never computed");
+                ensure!(
+                    task.has(COMPUTED) || task.is_abandoned(),
+                    "{t:?} was never computed, and is released though nobody let it go"
+                );
             }
             State::Waiting | State::Ready => {
-                ensure!(
-                    !task.has(COMPUTED) || task.is_needed(),
-                    "{t:?} is to be computed again and nobody needs it"
-                );
+                ensure!(!task.is_abandoned(), "{t:?} is to be computed and nobody needs it any more");
             }
         }
         ensure!(task.has(RECALLED) <= (task.state == State::Assigned), "{t:?} is recalled from nowhere");

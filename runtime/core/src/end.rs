@@ -46,6 +46,10 @@ impl Core {
         while let Some((t, reason)) = self.doomed.pop() {
             // The job may have failed already.
             let Some(job) = self.jobs.get_mut(t.job.0) else { continue };
+            // Or nobody needs the task any more.
+            if !job.tasks[t.local as usize].state.is_active() {
+                continue;
+            }
             let class = &job.class(t.local).class;
             let (name, tolerant) = (class.name.clone(), class.tolerant);
             let task = &mut job.tasks[t.local as usize];

@@ -108,9 +108,10 @@ pub enum Event {
         /// Which job.
         job: JobId,
     },
-    /// The client has, or no longer needs, these wanted results. A job that is done and holds no wanted result
-    /// is closed. While the job is not complete, a later batch may still name a released result as an input: it
-    /// is then computed again.
+    /// The client has, or no longer needs, these wanted results. What has not started and nobody else needs does not start,
+    /// nor do the inputs that it alone needs; what runs goes on, and its result is dropped. A job that is done and holds no
+    /// wanted result is closed. While the job is not complete, a later batch may still name a released result as an
+    /// input: it is then computed (again).
     Released {
         /// Which job.
         job: JobId,

@@ -102,7 +102,7 @@ pub enum Why {
         /// The client wants it.
         wanted: bool,
     },
-    /// Its result was computed, and nobody needs it any more.
+    /// Nobody needs its result any more, so it is not kept, or not computed at all.
     NotNeeded,
 }
 
@@ -275,7 +275,7 @@ impl Why {
                 };
                 format!("its result ({nbytes} bytes) is on {}; {needs}{client}", workers.join(", "))
             }
-            Why::NotNeeded => "its result is not kept, since nobody needs it".into(),
+            Why::NotNeeded => "not computed or kept, since nobody needs its result any more".into(),
         }
     }
 }

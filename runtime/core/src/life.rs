@@ -274,25 +274,29 @@ impl Core {
         }
     }
 
-    /// Releases what is on the list of unneeded results and is indeed not needed, and so on down.
+    /// Releases what is on the list of unneeded results and is indeed not needed, and so on down: what is there is freed,
+    /// and what has not started does not start.
     pub(crate) fn let_go(&mut self, out: &mut Actions) {
         while let Some(t) = self.unneeded.pop() {
             let Some(job) = self.jobs.get(t.job.0) else { continue };
             let task = &job.tasks[t.local as usize];
-            if task.is_needed() {
+            if !task.is_abandoned() {
                 continue;
             }
             match task.state {
                 State::Stored if job.complete || task.has(LET_GO) => self.release(t, out),
-                // It was to be computed again for somebody who has gone.
-                State::Waiting | State::Ready if task.has(COMPUTED) => {
-                    self.set_state(t, State::Released);
-                    self.stop_needing_inputs(t, NONE, out);
-                    self.may_have_ended(t.job);
-                }
+                State::Waiting | State::Ready => self.abandon(t, out),
+                State::Assigned if !task.has(RECALLED) => self.ask_back(task.worker, vec![t], out),
                 _ => {}
             }
         }
+    }
+
+    /// A task that is on no worker is not computed, and needs no inputs any more.
+    fn abandon(&mut self, t: TaskId, out: &mut Actions) {
+        self.set_state(t, State::Released);
+        self.stop_needing_inputs(t, NONE, out);
+        self.may_have_ended(t.job);
     }
 
     /// Frees a stored result everywhere.
@@ -351,8 +355,11 @@ impl Core {
         }
     }
 
-    /// A task that was assigned has to run elsewhere, or again. It is off its worker's books.
-    pub(crate) fn requeue(&mut self, t: TaskId) {
+    /// A task that was assigned has to run elsewhere, or again, if anybody still needs it. It is off its worker's books.
+    pub(crate) fn requeue(&mut self, t: TaskId, out: &mut Actions) {
+        if self.task(t).is_abandoned() {
+            return self.abandon(t, out);
+        }
         self.set_state(t, State::Waiting);
         let mut waiting = 0;
         for e in self.jobs[t.job.0].inputs(t.local) {
@@ -367,12 +374,7 @@ impl Core {
                 self.revive(input);
             }
         }
-        let task = self.task_mut(t);
-        task.waiting = waiting;
-        if task.has(COMPUTED) && !task.is_needed() {
-            // Unless somebody needs it again before the list is looked at.
-            self.unneeded.push(t);
-        }
+        self.task_mut(t).waiting = waiting;
         if waiting == 0 {
             self.make_ready(t);
         }

@@ -38,7 +38,7 @@ impl Core {
         }
         for t in &assigned {
             self.task_mut(*t).flags &= !(RECALLED | COPIED);
-            self.requeue(*t);
+            self.requeue(*t, out);
         }
         self.revive_needed(&lost);
         self.queue_anew(&worker.queue);
@@ -170,7 +170,7 @@ impl Core {
             let error = format!("an input could not be fetched from its holder {MOST_MISSING} times");
             self.doomed.push((t, Reason::Raised { worker: name, attempt: MOST_MISSING, error }));
         }
-        self.requeue(t);
+        self.requeue(t, out);
     }
 
     pub(crate) fn task_failed(
@@ -197,7 +197,7 @@ impl Core {
             let attempt = trouble.failures;
             self.doomed.push((t, Reason::Raised { worker: name, attempt, error }));
         }
-        self.requeue(t);
+        self.requeue(t, out);
         self.let_go(out);
     }
 

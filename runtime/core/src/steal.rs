@@ -133,7 +133,8 @@ impl Core {
         worker.answered = now;
         let recalled = std::mem::take(&mut worker.recalled);
         let thief = worker.recalled_for.take();
-        worker.asked_in_vain = true;
+        // What was asked back for nobody says nothing of the others.
+        worker.asked_in_vain = thief.is_some();
         self.recalling.remove(from.0);
         for t in tasks {
             if !self.is_assigned(*t, from) {
@@ -159,7 +160,7 @@ impl Core {
         let thief = thief.filter(takes);
         let is_local = lane.is_local();
         self.placed_for = thief.filter(|_| is_local);
-        self.requeue(t);
+        self.requeue(t, out);
         self.placed_for = None;
         if let Some(number) = thief
             && !is_local

@@ -10,6 +10,8 @@ pub(crate) const NONE: u32 = u32::MAX;
 ///    ▲        │        │          │         │
 ///    └────────┴────────┴──────────┴─────────┘  a result was lost, or the task must run again
 /// ```
+///
+/// From every other state a task can become released, when nobody needs its result any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum State {
@@ -21,7 +23,8 @@ pub enum State {
     Assigned,
     /// Its result is on one or more workers.
     Stored,
-    /// Its result is nowhere, since nobody needs it any more (or it was lost, and nobody asked for it since).
+    /// Its result is nowhere, since nobody needs it any more (or it was lost, and nobody asked for it since). It may never
+    /// have been computed.
     Released,
 }
 
@@ -86,13 +89,20 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    pub(crate) fn has(&self, flag: u8) -> bool {
-        self.flags & flag != 0
+    /// Whether it has one of these flags.
+    pub(crate) fn has(&self, flags: u8) -> bool {
+        self.flags & flags != 0
     }
 
     /// Somebody needs the result.
     pub(crate) fn is_needed(&self) -> bool {
         self.needs > 0 || self.has(WANTED)
+    }
+
+    /// Nobody needs the result any more, though somebody did. A task whose result never was for anybody is not abandoned:
+    /// it runs for what it does besides.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        !self.is_needed() && (self.has(LET_GO | COMPUTED | FOREIGN) || self.dependents != NONE)
     }
 }
 

@@ -474,6 +474,70 @@ fn only_what_is_needed_is_computed_again() {
 }
 
 #[test]
+fn what_is_let_go_does_not_start_unless_others_need_it() {
+    // 0 feeds 1 and 2; 3 feeds 4, and nobody wants 5.
+    let blocks = vec![roots(1), block(0, &[&[0], &[0], &[], &[3]]), roots(1)];
+    for (gone, run) in [
+        (vec![1], vec![0, 2, 3, 4, 5]),
+        (vec![1, 2], vec![0, 3, 4, 5]),
+        (vec![4], vec![0, 1, 2, 5]),
+        (vec![2, 1, 4], vec![0, 5]),
+    ] {
+        let mut lab = Lab::new([info(0)]);
+        let job = lab.job(vec![class("f")], blocks.clone(), &[1, 2, 4]);
+        let ordered = lab.on_worker(0);
+        assert_eq!(ordered, [0, 3], "a task a thread, and one more");
+        lab.on(Event::Released { job, tasks: gone.clone() });
+        // Task 0 runs, 3 has not started.
+        let recalled: Vec<Vec<u32>> =
+            lab.recalls.iter().map(|(_, tasks)| tasks.iter().map(|t| t.local).collect()).collect();
+        for (worker, tasks) in std::mem::take(&mut lab.recalls) {
+            let back: Vec<TaskId> = tasks.into_iter().filter(|t| t.local == 3).collect();
+            lab.orders.retain(|(_, c, _)| !back.contains(&c.task));
+            lab.on(Event::Returned { worker, tasks: back });
+        }
+        let mut ran: Vec<u32> = lab.run(8, MS).into_iter().map(|(_, local)| local).collect();
+        ran.sort_unstable();
+        assert_eq!(ran, run, "without {gone:?}");
+        let unneeded: Vec<u32> = [(0, [1, 2].as_slice()), (3, &[4])]
+            .into_iter()
+            .filter(|(_, dependents)| dependents.iter().all(|d| gone.contains(d)))
+            .map(|(t, _)| t)
+            .collect();
+        let mut asked = recalled.concat();
+        asked.sort_unstable();
+        assert_eq!(asked, unneeded, "what is on the worker is asked back");
+        assert!(lab.tell.contains(&Tell::JobDone { job }));
+        let left: Vec<u32> = [1, 2, 4].into_iter().filter(|t| !gone.contains(t)).collect();
+        lab.on(Event::Released { job, tasks: left });
+        assert!(lab.tell.contains(&Tell::JobClosed { job }));
+    }
+}
+
+#[test]
+fn what_is_let_go_runs_where_another_job_needs_it() {
+    let mut lab = Lab::new([info(0)]);
+    lab.job(vec![class("before")], vec![roots(2)], &[0, 1]);
+    let first = lab.job(vec![class("f")], vec![roots(2)], &[0, 1]);
+    let second = lab.core.next_job();
+    lab.on(Event::JobOpened { job: second, priority: 0 });
+    let batch = Batch {
+        classes: vec![class("g")],
+        blocks: vec![block(0, &[&[EXTERNAL]])],
+        wanted: vec![0],
+        external: vec![TaskId { job: first, local: 1 }],
+    };
+    lab.on(Event::TasksAdded { job: second, batch });
+    lab.on(Event::JobComplete { job: second });
+    lab.on(Event::Released { job: first, tasks: vec![0, 1] });
+    let state = |lab: &Lab, local| lab.core.state(TaskId { job: first, local });
+    assert_eq!([state(&lab, 0), state(&lab, 1)], [Some(State::Released), Some(State::Ready)]);
+    // When that job goes too, nobody needs it.
+    lab.on(Event::JobCancelled { job: second });
+    assert!(lab.tell.contains(&Tell::JobClosed { job: first }) && lab.on_worker(0) == [0, 1]);
+}
+
+#[test]
 fn what_is_needed_again_while_its_worker_dies_runs_again() {
     // 0 feeds 2, which feeds 3, on the other worker, and with 1 also 4.
     let near = Class { workers: vec!["w0".into()], allow_other_workers: true, ..class("near") };

@@ -19,9 +19,17 @@ fn is_whole() -> bool {
     number("DASK_SIM_SEED").is_none() && number("DASK_SIM_RUNS").is_none()
 }
 
-/// Runs a kind of world for many seeds; returns the number of events and losses.
-fn explore(runs: u64, setup: impl Fn(&mut Rng) -> Setup) -> (u64, u64) {
-    let (mut events, mut losses) = (0, 0);
+/// What happened in many worlds.
+#[derive(Default)]
+struct Explored {
+    events: u64,
+    losses: u64,
+    spared: u64,
+}
+
+/// Runs a kind of world for many seeds.
+fn explore(runs: u64, setup: impl Fn(&mut Rng) -> Setup) -> Explored {
+    let mut explored = Explored::default();
     let one = number("DASK_SIM_SEED");
     let seeds = one.map_or(0..number("DASK_SIM_RUNS").unwrap_or(runs), |seed| seed..seed + 1);
     for seed in seeds {
@@ -30,10 +38,11 @@ fn explore(runs: u64, setup: impl Fn(&mut Rng) -> Setup) -> (u64, u64) {
         if let Err(e) = world.run() {
             panic!("DASK_SIM_SEED={seed} ({setup:?}): {e}");
         }
-        events += world.events;
-        losses += world.losses;
+        explored.events += world.events;
+        explored.losses += world.losses;
+        explored.spared += world.spared;
     }
-    (events, losses)
+    explored
 }
 
 const CALM: Chaos = Chaos { failing: false, restricted: false, poison: false };
@@ -44,6 +53,7 @@ fn calm(rng: &mut Rng) -> Setup {
         jobs: rng.range(1, 4),
         chaos: CALM,
         cancel: 0,
+        let_go: 0,
         die: 0,
         retire: 0,
         pause: 0,
@@ -55,14 +65,20 @@ fn calm(rng: &mut Rng) -> Setup {
 
 #[test]
 fn without_losses_everything_runs_once() {
-    let (events, losses) = explore(60, |rng| Setup { workers: rng.range(1, 12), ..calm(rng) });
-    assert!(losses == 0 && (events > 10_000 || !is_whole()));
+    let explored = explore(60, |rng| Setup { workers: rng.range(1, 12), ..calm(rng) });
+    assert!(explored.losses == 0 && explored.spared == 0 && (explored.events > 10_000 || !is_whole()));
+}
+
+#[test]
+fn what_nobody_needs_any_more_does_not_start() {
+    let explored = explore(100, |rng| Setup { let_go: 80, workers: rng.range(1, 12), ..calm(rng) });
+    assert!(explored.losses == 0 && (explored.spared > 500 || !is_whole()), "{} spared", explored.spared);
 }
 
 #[test]
 fn deaths_lose_nothing() {
-    let (_, losses) = explore(80, |rng| Setup { die: rng.range(10, 90), ..calm(rng) });
-    assert!(losses > 100 || !is_whole());
+    let explored = explore(80, |rng| Setup { die: rng.range(10, 90), ..calm(rng) });
+    assert!(explored.losses > 100 || !is_whole());
 }
 
 #[test]
@@ -92,11 +108,12 @@ fn failures_end_one_job() {
 
 #[test]
 fn everything_at_once() {
-    let (events, _) = explore(150, |rng| Setup {
+    let explored = explore(150, |rng| Setup {
         workers: rng.range(1, 50),
         jobs: rng.range(1, 5),
         chaos: Chaos { failing: rng.chance(50), restricted: rng.chance(50), poison: rng.chance(30) },
         cancel: 15,
+        let_go: rng.below(50),
         die: rng.below(60),
         retire: rng.below(40),
         pause: rng.below(30),
@@ -104,5 +121,5 @@ fn everything_at_once() {
         memory: if rng.chance(50) { 0 } else { rng.range(200, 5000) },
         latency: [10_000, 300_000, 20_000_000][rng.below(3) as usize],
     });
-    assert!(events > 50_000 || !is_whole());
+    assert!(explored.events > 50_000 || !is_whole());
 }

@@ -32,6 +32,8 @@ enum Step {
     Join(Box<WorkerInfo>),
     /// The client looks after its results.
     Client(JobId),
+    /// The client does not want some of its results any more.
+    LetGo(JobId),
     Submit,
     Tick,
 }
@@ -71,6 +73,8 @@ pub(crate) struct Submitted {
     condemned: BTreeSet<u32>,
     /// Wanted results that came.
     got: BTreeSet<u32>,
+    /// Wanted results of which the client let go before they came.
+    let_go: BTreeSet<u32>,
     pub(crate) done: bool,
     pub(crate) closed: bool,
     pub(crate) cancelled: bool,
@@ -86,6 +90,23 @@ impl Submitted {
         let class = self.plan.tasks[task.local as usize].0;
         self.plan.classes[class as usize].tolerant && !self.condemned.contains(&task.local)
     }
+
+    /// Which tasks had to run, whatever their dependents in other jobs were: those that a result which came depends on,
+    /// and those whose results never were for anybody.
+    fn needed(&self) -> Vec<bool> {
+        let tasks = &self.plan.tasks;
+        let inputs = |t: usize| tasks[t].1.iter().filter(|i| *i & EXTERNAL == 0).map(|i| *i as usize);
+        let mut needed = vec![true; tasks.len()];
+        (0..tasks.len()).flat_map(inputs).for_each(|i| needed[i] = false);
+        self.plan.wanted.iter().for_each(|w| needed[*w as usize] = self.got.contains(w));
+        for t in (0..tasks.len()).rev().filter(|t| needed[*t]).collect::<Vec<_>>() {
+            let mut stack = vec![t];
+            while let Some(t) = stack.pop() {
+                stack.extend(inputs(t).filter(|i| !std::mem::replace(&mut needed[*i], true)));
+            }
+        }
+        needed
+    }
 }
 
 /// What kind of run it is.
@@ -94,8 +115,10 @@ pub(crate) struct Setup {
     pub(crate) workers: u64,
     pub(crate) jobs: u64,
     pub(crate) chaos: graph::Chaos,
-    /// Percent of jobs that are cancelled, of workers that die, retire and pause, of fetches that fail.
+    /// Percent of jobs that are cancelled, of jobs of which results are let go, of workers that die, retire and pause, of
+    /// fetches that fail.
     pub(crate) cancel: u64,
+    pub(crate) let_go: u64,
     pub(crate) die: u64,
     pub(crate) retire: u64,
     pub(crate) pause: u64,
@@ -121,6 +144,8 @@ pub(crate) struct World {
     pub(crate) losses: u64,
     pub(crate) deaths: u64,
     pub(crate) most_stored: u64,
+    /// Tasks that never ran, since nobody needed their results any more.
+    pub(crate) spared: u64,
     submitted: u64,
 }
 
@@ -141,6 +166,7 @@ impl World {
             losses: 0,
             deaths: 0,
             most_stored: 0,
+            spared: 0,
             submitted: 0,
         };
         for i in 0..setup.workers {
@@ -265,6 +291,7 @@ impl World {
                 }
             }
             Step::Client(job) => self.client(job)?,
+            Step::LetGo(job) => self.let_go(job)?,
             Step::Submit => self.submit()?,
             Step::Tick => self.tick()?,
         }
@@ -570,6 +597,36 @@ impl World {
         if got.is_empty() { Ok(()) } else { self.handle(Event::Released { job: id, tasks: got }) }
     }
 
+    /// The client lets go of some results that have not come, as soon as no other job can come to need them.
+    fn let_go(&mut self, id: JobId) -> Result<(), String> {
+        let job = &self.jobs[id.0 as usize];
+        if job.closed {
+            return Ok(());
+        }
+        if self.now < job.keep_until {
+            let at = job.keep_until + 1 + self.rng.below(50_000_000);
+            self.at(at, Step::LetGo(id));
+            return Ok(());
+        }
+        let part = self.rng.range(1, 100);
+        let is_open = |w: &&u32| {
+            let added = self.core.state(TaskId { job: id, local: **w }).is_some();
+            added && !job.got.contains(w) && !job.let_go.contains(w)
+        };
+        let open = job.plan.wanted.iter().filter(is_open);
+        let gone: Vec<u32> = open.copied().filter(|_| self.rng.chance(part)).collect();
+        let job = &mut self.jobs[id.0 as usize];
+        job.let_go.extend(&gone);
+        gone.iter().for_each(|w| {
+            job.places.remove(w);
+        });
+        if self.rng.chance(50) {
+            let at = self.now + self.rng.below(100_000_000);
+            self.at(at, Step::LetGo(id));
+        }
+        if gone.is_empty() { Ok(()) } else { self.handle(Event::Released { job: id, tasks: gone }) }
+    }
+
     fn submit(&mut self) -> Result<(), String> {
         let outside: Vec<(TaskId, u64)> = self
             .jobs
@@ -598,6 +655,7 @@ impl World {
             places: BTreeMap::new(),
             condemned: BTreeSet::new(),
             got: BTreeSet::new(),
+            let_go: BTreeSet::new(),
             done: false,
             closed: false,
             cancelled: false,
@@ -624,6 +682,10 @@ impl World {
             self.jobs[id.0 as usize].cancelled = true;
             let at = self.now + self.rng.below(400_000_000);
             self.at(at, Step::Core(None, Event::JobCancelled { job: id }));
+        }
+        if self.rng.chance(self.setup.let_go) {
+            let at = self.now + self.rng.below(200_000_000);
+            self.at(at, Step::LetGo(id));
         }
         self.submitted += 1;
         if self.submitted < self.setup.jobs {
@@ -690,7 +752,7 @@ impl World {
     }
 
     /// Whether everything ended as it should.
-    fn judge(&self) -> Result<(), String> {
+    fn judge(&mut self) -> Result<(), String> {
         for (at, job) in self.jobs.iter().enumerate() {
             if !job.closed {
                 return Err(format!("job {at} is not closed: {}", self.stuck()));
@@ -721,12 +783,13 @@ impl World {
             if job.cancelled && !job.done {
                 continue;
             }
-            if !job.done || (!job.cancelled && job.got.len() != job.plan.wanted.len()) {
+            if !job.done || (!job.cancelled && job.got.len() + job.let_go.len() != job.plan.wanted.len()) {
                 return Err(format!("job {at} closed, but the client has not got everything"));
             }
-            for local in 0..job.plan.tasks.len() as u32 {
+            for (local, needed) in (0..).zip(job.needed()) {
                 match job.runs.get(&local) {
-                    None => return Err(format!("task {local} of job {at} never ran")),
+                    None if needed => return Err(format!("task {local} of job {at} never ran")),
+                    None => self.spared += 1,
                     Some(1) => {}
                     Some(n) if self.losses == 0 => {
                         return Err(format!("task {local} of job {at} ran {n} times without a loss"));
