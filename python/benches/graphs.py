@@ -11,7 +11,7 @@ import dask.array as da
 from arrays import example
 from compare import in_turns
 from dask.order import order
-from dask_runtime import Client, _dask, annotated
+from dask_runtime import Client, _dask
 from dask_runtime.cluster import LocalCluster
 from table import Row
 
@@ -24,8 +24,7 @@ def chain(n: int) -> da.Array:
 
 def started(client: Client, graph: dict[Any, Any], keys: list[Any]) -> Callable[[], list[Any]]:
     """Starts a graph: returns when its plan is handed to the connection."""
-    engine = client._open()
-    return lambda: engine.start(graph, keys, client._known, annotated.NONE)
+    return lambda: list(client._start(graph, keys).values())
 
 
 def accepted(cluster: LocalCluster, tasks: int) -> None:

@@ -16,6 +16,7 @@ use dask_plan::plan::{
     Block, Body, EXTERNAL, External, Output, Part, Python as Call, Sink, TaskKind, Template, VERSION,
 };
 use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -183,7 +184,7 @@ impl<'py> Builder<'_, 'py> {
                     }
                     stack.push((key, true));
                     // The last pushed is visited first.
-                    for dependency in task.getattr("dependencies")?.try_iter()? {
+                    for dependency in task.getattr(intern!(task.py(), "dependencies"))?.try_iter()? {
                         stack.push((dependency?, false));
                     }
                 }

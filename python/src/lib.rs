@@ -6,6 +6,7 @@
 mod annotated;
 mod backend;
 mod call;
+mod dtypes;
 mod engine;
 mod finalize;
 mod flags;
@@ -20,6 +21,7 @@ mod native;
 mod passed;
 mod recipe;
 mod record;
+mod seed;
 mod sharing;
 mod ship;
 mod spec;

@@ -63,6 +63,9 @@ enum Called {
 /// Tasks with more bodies than this before them put functions that only one of them calls into their blobs.
 const MANY: usize = 64;
 
+/// Bytes of most blobs at most.
+const BLOB: usize = 128;
+
 /// Writes the calls of one job.
 #[derive(Default)]
 pub(crate) struct Shipping {
@@ -130,7 +133,13 @@ impl Shipping {
         let Lowered { recipe, literals, numbers } = match lowered {
             Some(lowered) => {
                 let next = self.recipes.len() as u64 + 1;
-                signature.push(*self.recipes.entry(lowered.recipe.clone()).or_insert(next));
+                signature.push(match self.recipes.get(&lowered.recipe) {
+                    Some(number) => *number,
+                    None => {
+                        self.recipes.insert(lowered.recipe.clone(), next);
+                        next
+                    }
+                });
                 lowered
             }
             None => {
@@ -149,7 +158,7 @@ impl Shipping {
             let body = Body { steps, result, kept, recipe, objects: objects.into() };
             self.written.push(rmp_serde::to_vec(&body).map_err(|e| PyRuntimeError::new_err(e.to_string()))?);
         }
-        let mut blob = vec![];
+        let mut blob = Vec::with_capacity(BLOB);
         blob.extend((numbers.len() as u32).to_le_bytes());
         numbers.iter().for_each(|n| blob.extend(n.to_le_bytes()));
         blob.extend((literals.len() as u32).to_le_bytes());
