@@ -10,6 +10,7 @@ import one_thread  # noqa: F401
 # isort: split
 import argparse
 import functools
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def main() -> int:
     args = parser.parse_args()
     versions = (
         f", Python {platform.python_version()}, Dask {dask.__version__}, distributed {distributed.__version__}, "
-        f"numpy {np.__version__}, pandas {pd.__version__}"
+        f"numpy {np.__version__}, pandas {pd.__version__}, load average {os.getloadavg()[0]:.1f} before"
     )
     chosen = args.only or PARTS
     return show({name: functools.partial(PARTS[name], args.quick) for name in chosen}, versions)

@@ -6,7 +6,7 @@ use crate::seed::Seed;
 use crate::spec::{Argument, Function, Spec};
 use crate::value;
 use dask_array::{Chunk, with_dtype};
-use dask_plan::{DType, Kind, Scalar};
+use dask_plan::{Kind, Scalar};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
