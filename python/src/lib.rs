@@ -19,6 +19,7 @@ mod map;
 mod names;
 mod native;
 mod passed;
+mod quick;
 mod recipe;
 mod record;
 mod seed;

@@ -11,6 +11,7 @@
 
 use crate::literal::{self, Reader, is_plain};
 use crate::native::Native;
+use crate::quick::QuickMap;
 use crate::recipe::{Lowered, Recipe};
 use crate::spec::{Argument, Function, Spec, Step};
 use dask_array::{Chunk, Value};
@@ -70,10 +71,10 @@ const BLOB: usize = 128;
 #[derive(Default)]
 pub(crate) struct Shipping {
     /// How many tasks' literals each object is, by its address.
-    uses: HashMap<usize, u32>,
+    uses: QuickMap<usize, u32>,
     /// Bodies by what they are made of: addresses stay good while the specs live.
-    bodies: HashMap<Vec<u64>, u32>,
-    recipes: HashMap<Recipe, u64>,
+    bodies: QuickMap<Vec<u64>, u32>,
+    recipes: QuickMap<Recipe, u64>,
     /// The bytes of each body.
     written: Vec<Vec<u8>>,
 }
@@ -90,7 +91,7 @@ struct Writer<'a, 'py> {
 impl Shipping {
     /// Counts what the specs of a job share. They must live until all were written.
     pub(crate) fn new<'a>(specs: impl Iterator<Item = &'a Spec>) -> Shipping {
-        let mut uses: HashMap<usize, u32> = HashMap::new();
+        let mut uses: QuickMap<usize, u32> = QuickMap::default();
         let mut count = |object: &Py<PyAny>| *uses.entry(object.as_ptr().addr()).or_default() += 1;
         for spec in specs {
             for step in &spec.steps {
