@@ -4,33 +4,44 @@ Each figure is the median of several runs after warming up; what it is compared 
 status is 1 when a result is wrong.
 """
 
+# Before numpy is loaded.
+import one_thread  # noqa: F401
+
+# isort: split
 import argparse
 import functools
 import os
 import platform
 import sys
+from collections.abc import Iterator
 
-# Before numpy is loaded: threads are the schedulers' here, and what a machine says of its processor slows numpy down.
-for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-    os.environ.pop(_name, None)
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ[_name] = "1"
+import arrays
+import bags
+import dask
+import dataframes
+import distributed
+import graphs
+import numpy as np
+import pandas as pd
+import tasks
+from table import Row, show
 
-import arrays  # noqa: E402
-import bags  # noqa: E402
-import dask  # noqa: E402
-import dataframes  # noqa: E402
-import distributed  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import tasks  # noqa: E402
-from table import show  # noqa: E402
+
+def programs(quick: bool) -> Iterator[Row]:
+    """Typical array programs."""
+    # Makes its data as it is loaded.
+    import programs
+
+    return programs.measure(quick)
+
 
 PARTS = {
     "overhead": tasks.overhead,
     "processes": tasks.processes,
+    "lowering": graphs.lowering,
     "transpose": arrays.transpose,
     "memory": arrays.memory,
+    "programs": programs,
     "dataframes": dataframes.dataframes,
     "bag": bags.word_count,
 }
@@ -44,7 +55,7 @@ def main() -> int:
     args = parser.parse_args()
     versions = (
         f", Python {platform.python_version()}, Dask {dask.__version__}, distributed {distributed.__version__}, "
-        f"numpy {np.__version__}, pandas {pd.__version__}"
+        f"numpy {np.__version__}, pandas {pd.__version__}, load average {os.getloadavg()[0]:.1f} before"
     )
     chosen = args.only or PARTS
     return show({name: functools.partial(PARTS[name], args.quick) for name in chosen}, versions)

@@ -1,33 +1,33 @@
 """Measure typical array programs on the engine against Dask's threads: ``programs.py [--pairs 11] [name ...]``.
 
-Both run in this process in turn, so that they see the same machine, and with one thread for each numpy call, as Dask
-advises. The ratio is the engine's time over that of Dask's threads; a program's is the median over the pairs. Every
-pair's results are compared. The exit status is 1 when one differs.
+It needs ``runtime/benches`` in PYTHONPATH. Both run in this process in turn, so that they see the same machine, and
+with one thread for each numpy call, as Dask advises. The ratio is the engine's time over that of Dask's threads; a
+program's is the median over the pairs. Every pair's results are compared. The exit status is 1 when one differs.
 """
-# ruff: noqa: E402 (numpy is to be loaded after the environment is set)
 
+# Before numpy is loaded.
+import one_thread  # noqa: F401
+
+# isort: split
 import argparse
-import os
+import dataclasses
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
-
-# Before numpy is loaded. What a machine says of its processor and caches here slows numpy down.
-for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-    os.environ.pop(name, None)
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ[name] = "1"
 
 import dask
 import dask.array as da
 import numpy as np
+from compare import CORES
 from dask_runtime import Client
+from table import Row
 
-GATE, GOAL = 0.67, 0.4
-WORST = 1.10
+PAIRS = 11
+WORST = Row("array programs over dask threads: the slowest", None, "×", 1.1, 1)
+MEDIAN = Row("array programs over dask threads: the median", None, "×", 0.67, 0.4)
 
 numbers = np.random.default_rng(0)
 A = numbers.random((2400, 2400))
@@ -132,6 +132,16 @@ def programs(folder: str) -> dict[str, Callable[[], Any]]:
     }
 
 
+@dataclasses.dataclass
+class Measured:
+    """What a program took."""
+
+    name: str
+    ratio: float
+    engine: float
+    threads: float
+
+
 def timed(program: Any, scheduler: Any) -> tuple[float, Any]:
     """Seconds that it takes, and its result."""
     start = time.perf_counter()
@@ -139,45 +149,76 @@ def timed(program: Any, scheduler: Any) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
+def compared(name: str, make: Callable[[], Any], client: Client, pairs: int) -> Measured:
+    """Runs a program in turns with Dask's threads; refuses results that differ."""
+    engine, threads = [], []
+    for pair in range(pairs + 1):
+        program = make()
+        ways: list[Any] = [client, "threads"]
+        done = {way: timed(program, ways[way]) for way in ([0, 1] if pair % 2 else [1, 0])}
+        np.testing.assert_allclose(done[0][1], done[1][1], rtol=1e-8, atol=1e-8, err_msg=name)
+        # The first pair warms up.
+        if pair:
+            engine.append(done[0][0])
+            threads.append(done[1][0])
+    ratio = statistics.median(x / y for x, y in zip(engine, threads, strict=True))
+    return Measured(name, ratio, statistics.median(engine), statistics.median(threads))
+
+
+def rows(found: list[Measured]) -> list[Row]:
+    """The slowest program and the median of all, beside their gates."""
+    worst, ratios = max(found, key=lambda m: m.ratio), sorted(m.ratio for m in found)
+    slower = f"{worst.name}: {worst.engine:.3f} s, dask threads {worst.threads:.3f} s"
+    spread = f"{len(ratios)} programs, from {ratios[0]:.2f} to {ratios[-1]:.2f}; {sum(r > 1 for r in ratios)} above 1"
+    return [
+        dataclasses.replace(MEDIAN, value=statistics.median(ratios), peer=spread),
+        dataclasses.replace(WORST, value=worst.ratio, peer=slower),
+    ]
+
+
+def measure(quick: bool) -> Iterator[Row]:
+    """All programs."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Client(set_as_default=False) as client,
+        dask.config.set(num_workers=CORES),
+    ):
+        made = programs(folder).items()
+        yield from rows([compared(name, make, client, 1 if quick else PAIRS) for name, make in made])
+
+
 def main() -> int:
     """Runs the programs; returns the exit status."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("names", nargs="*", help="programs to run; all of them when none is named")
-    arguments.add_argument("--pairs", type=int, default=11)
+    arguments.add_argument("--pairs", type=int, default=PAIRS)
     arguments.add_argument("--explain", action="store_true", help="say what is in the way of native tasks")
     chosen = arguments.parse_args()
-    ratios, wrong = {}, []
-    with tempfile.TemporaryDirectory() as folder, Client(set_as_default=False) as client:
-        threads = client._settings[0]
+    found, wrong = [], False
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Client(set_as_default=False) as client,
+        dask.config.set(num_workers=CORES),
+    ):
         print(f"{'program':<20}{'ratio':>7}{'engine':>9}{'dask':>9}  native")
         for name, make in programs(folder).items():
             if chosen.names and name not in chosen.names:
                 continue
-            pairs = []
-            for pair in range(chosen.pairs + 1):
-                program = make()
-                ways: list[Any] = [client.get, "threads"]
-                order = [0, 1] if pair % 2 else [1, 0]
-                with dask.config.set(num_workers=threads):
-                    done = {way: timed(program, ways[way]) for way in order}
-                try:
-                    np.testing.assert_allclose(done[0][1], done[1][1], rtol=1e-8, atol=1e-8)
-                except AssertionError as error:
-                    wrong.append(name)
-                    print(f"{name}: {error}")
-                # The first pair warms up.
-                if pair:
-                    pairs.append((done[0][0], done[1][0]))
+            try:
+                its = compared(name, make, client, chosen.pairs)
+            except AssertionError as error:
+                wrong = True
+                print(f"{name}: {error}")
+                continue
+            found.append(its)
             told = client.explain(make()).splitlines()
             native, _, total = told[0].split()[:3]
-            ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
-            ratios[name] = statistics.median(x / y for x, y in pairs)
             share = f"{native} of {total}"
-            print(f"{name:<20}{ratios[name]:>6.2f}×{ours:>7.3f} s{theirs:>7.3f} s  {share}", flush=True)
+            print(f"{name:<20}{its.ratio:>6.2f}×{its.engine:>7.3f} s{its.threads:>7.3f} s  {share}", flush=True)
             if chosen.explain:
                 print("\n".join(line for line in told[1:] if not line.endswith("native")))
-    median, worst = statistics.median(ratios.values()), max(ratios, key=lambda n: ratios[n])
-    print(f"median {median:.2f}× (gate {GATE}×, goal {GOAL}×); worst {ratios[worst]:.2f}× (gate {WORST}×): {worst}")
+    if found:
+        print("\n".join(row.line() for row in rows(found)))
     return 1 if wrong else 0
 
 

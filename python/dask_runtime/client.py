@@ -452,9 +452,10 @@ class Client(Reports):
                 futures[key] = future
         if new:
             self._known.sweep()
-            handles = self._open().start(graph, new, self._known, sets)
-            started = [Future(key, self, handle) for key, handle in zip(new, handles, strict=True)]
-            self._known.keep(started)
+            with _uncollected():
+                handles = self._open().start(graph, new, self._known, sets)
+                started = [Future(key, self, handle) for key, handle in zip(new, handles, strict=True)]
+                self._known.keep(started)
             futures.update(zip(new, started, strict=True))
         return futures
 

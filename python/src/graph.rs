@@ -5,6 +5,7 @@ use crate::call::{Live, LiveNative};
 use crate::finalize::{Final, Place};
 use crate::literal::is_plain;
 use crate::native::Native;
+use crate::quick::QuickMap;
 use crate::recipe::{self, Recipe};
 use crate::ship::Shipping;
 use crate::spec::{self, Argument, Node, Spec};
@@ -16,6 +17,7 @@ use dask_plan::plan::{
     Block, Body, EXTERNAL, External, Output, Part, Python as Call, Sink, TaskKind, Template, VERSION,
 };
 use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -166,25 +168,29 @@ impl<'py> Builder<'_, 'py> {
     fn find(&mut self, key: &Bound<'py, PyAny>) -> PyResult<Requested> {
         // A depth-first visit with a stack of its own, since graphs are deeper than the machine's. A task is numbered when
         // all that it refers to is.
-        let mut stack: Vec<(Bound<'py, PyAny>, bool)> = vec![(key.clone(), false)];
+        let mut stack: Vec<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> = vec![(key.clone(), None)];
         while let Some((key, expanded)) = stack.pop() {
+            if let Some(task) = expanded {
+                self.add(&key, &task)?;
+                continue;
+            }
             match self.entry(&key)? {
                 Some(Entry::Alias(target)) => {
                     if self.visiting(&key)? {
                         continue;
                     }
-                    stack.push((target, false));
+                    stack.push((target, None));
                 }
-                Some(Entry::Task(task)) if expanded => self.add(&key, &task)?,
                 Some(Entry::Task(task)) => {
                     if self.visiting(&key)? {
                         let text = format!("the graph has a cycle through the key {}", key.repr()?);
                         return Err(PyRuntimeError::new_err(text));
                     }
-                    stack.push((key, true));
+                    let dependencies = task.getattr(intern!(task.py(), "dependencies"))?;
+                    stack.push((key, Some(task)));
                     // The last pushed is visited first.
-                    for dependency in task.getattr("dependencies")?.try_iter()? {
-                        stack.push((dependency?, false));
+                    for dependency in dependencies.try_iter()? {
+                        stack.push((dependency?, None));
                     }
                 }
                 Some(Entry::Data(_) | Entry::Numbered(_)) | None => {}
@@ -395,9 +401,9 @@ struct Emitter<'a, 'py> {
     names: Names,
     /// Names that earlier parts had.
     named: usize,
-    recipes: HashMap<Recipe, Arc<Native>>,
+    recipes: QuickMap<Recipe, Arc<Native>>,
     /// Templates by prefix, inputs, body and set of annotations.
-    templates: HashMap<(u32, u32, u32, u32), u32>,
+    templates: QuickMap<(u32, u32, u32, u32), u32>,
     live: Vec<Value>,
 }
 

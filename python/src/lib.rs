@@ -6,6 +6,7 @@
 mod annotated;
 mod backend;
 mod call;
+mod dtypes;
 mod engine;
 mod finalize;
 mod flags;
@@ -18,8 +19,10 @@ mod map;
 mod names;
 mod native;
 mod passed;
+mod quick;
 mod recipe;
 mod record;
+mod seed;
 mod sharing;
 mod ship;
 mod spec;

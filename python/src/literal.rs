@@ -3,13 +3,17 @@
 //!
 //! A literal is one byte of kind and then: nothing (None, True, False, Ellipsis), `i64`, `f64`, length and UTF-8, length and
 //! bytes, count and items (tuple), three literals (slice), or an object: how many parts, the length of each, and the parts,
-//! each at a multiple of [`ALIGN`]. Integers are little-endian.
+//! each at a multiple of [`ALIGN`]; a seed of random numbers: `u128`, count and `u32`s; a type: its place among [`dtypes`];
+//! or count and items (list), count and pairs (dict). Integers are little-endian.
 
+use crate::dtypes;
+use crate::seed::Seed;
 use crate::value;
 use dask_array::Chunk;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyEllipsis, PyFloat, PyInt, PySlice, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyEllipsis, PyFloat, PyInt, PyList, PySlice, PyString, PyTuple};
 
 const NONE: u8 = 0;
 const TRUE: u8 = 1;
@@ -22,6 +26,10 @@ const BYTES: u8 = 7;
 const TUPLE: u8 = 8;
 const SLICE: u8 = 9;
 const OBJECT: u8 = 10;
+const SEED: u8 = 11;
+const TYPE: u8 = 12;
+const LIST: u8 = 13;
+const DICT: u8 = 14;
 
 /// Where parts of objects stand: good for every dtype, where the bytes around them do.
 const ALIGN: usize = 64;
@@ -56,8 +64,12 @@ fn plain(object: &Bound<'_, PyAny>, depth: usize) -> bool {
         return depth < 4 && tuple.len() <= SHORT && tuple.iter().all(|item| plain(&item, depth + 1));
     }
     if let Ok(slice) = object.cast_exact::<PySlice>() {
+        let py = object.py();
         let part = |name| slice.getattr(name).is_ok_and(|part| plain(&part, depth + 1));
-        return depth < 4 && part("start") && part("stop") && part("step");
+        return depth < 4
+            && part(intern!(py, "start"))
+            && part(intern!(py, "stop"))
+            && part(intern!(py, "step"));
     }
     // A list is not: somebody may change it, and then all who hold it see that.
     false
@@ -68,7 +80,50 @@ fn plain(object: &Bound<'_, PyAny>, depth: usize) -> bool {
 /// # Errors
 /// When it cannot be pickled.
 pub(crate) fn write(object: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
-    if is_plain(object) { write_plain(object, out) } else { write_object(object, out) }
+    if is_simple(object) {
+        return write_simple(object, out);
+    }
+    // Here they are written for one who holds them alone. What they hold can be shared, else pickling is to see to it.
+    if let Ok(list) = object.cast_exact::<PyList>()
+        && list.len() <= SHORT
+        && list.iter().all(|item| is_simple(&item))
+    {
+        out.push(LIST);
+        out.extend((list.len() as u32).to_le_bytes());
+        return list.iter().try_for_each(|item| write_simple(&item, out));
+    }
+    if let Ok(dict) = object.cast_exact::<PyDict>()
+        && dict.len() <= SHORT
+        && dict.iter().all(|(key, value)| is_simple(&key) && is_simple(&value))
+    {
+        out.push(DICT);
+        out.extend((dict.len() as u32).to_le_bytes());
+        return dict.iter().try_for_each(|(key, value)| {
+            write_simple(&key, out)?;
+            write_simple(&value, out)
+        });
+    }
+    let Some(seed) = Seed::of(object) else { return write_object(object, out) };
+    out.push(SEED);
+    out.extend(seed.entropy.to_le_bytes());
+    out.extend((seed.key.len() as u32).to_le_bytes());
+    seed.key.iter().for_each(|k| out.extend(k.to_le_bytes()));
+    Ok(())
+}
+
+/// Whether an object is plain or a type of [`dtypes`].
+fn is_simple(object: &Bound<'_, PyAny>) -> bool {
+    is_plain(object) || dtypes::place(object).is_some()
+}
+
+fn write_simple(object: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+    match dtypes::place(object) {
+        Some(at) => {
+            out.extend([TYPE, at]);
+            Ok(())
+        }
+        None => write_plain(object, out),
+    }
 }
 
 fn write_plain(object: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
@@ -96,7 +151,8 @@ fn write_plain(object: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
         }
     } else {
         out.push(SLICE);
-        for part in ["start", "stop", "step"] {
+        let py = object.py();
+        for part in [intern!(py, "start"), intern!(py, "stop"), intern!(py, "step")] {
             write_plain(&object.getattr(part)?, out)?;
         }
     }
@@ -190,6 +246,28 @@ impl<'a> Reader<'a> {
             SLICE => {
                 let [start, stop, step] = [self.literal(py)?, self.literal(py)?, self.literal(py)?];
                 py.get_type::<PySlice>().call1((start, stop, step))?
+            }
+            SEED => {
+                let entropy = u128::from_le_bytes(self.word()?);
+                let key = (0..self.count()?).map(|_| Ok(u32::from_le_bytes(self.word()?)));
+                Seed { entropy, key: key.collect::<PyResult<_>>()? }.object(py)?
+            }
+            TYPE => {
+                let [place] = self.word()?;
+                let unknown = || PyRuntimeError::new_err(format!("an argument of the unknown type {place}"));
+                dtypes::at(py, place)?.ok_or_else(unknown)?
+            }
+            LIST => {
+                let items = (0..self.count()?).map(|_| self.literal(py)).collect::<PyResult<Vec<_>>>()?;
+                PyList::new(py, items)?.into_any()
+            }
+            DICT => {
+                let dict = PyDict::new(py);
+                for _ in 0..self.count()? {
+                    let key = self.literal(py)?;
+                    dict.set_item(key, self.literal(py)?)?;
+                }
+                dict.into_any()
             }
             OBJECT => value::unpickled(py, &self.parts()?)?,
             kind => return Err(PyRuntimeError::new_err(format!("an argument of the unknown kind {kind}"))),

@@ -11,6 +11,7 @@
 
 use crate::literal::{self, Reader, is_plain};
 use crate::native::Native;
+use crate::quick::QuickMap;
 use crate::recipe::{Lowered, Recipe};
 use crate::spec::{Argument, Function, Spec, Step};
 use dask_array::{Chunk, Value};
@@ -63,14 +64,17 @@ enum Called {
 /// Tasks with more bodies than this before them put functions that only one of them calls into their blobs.
 const MANY: usize = 64;
 
+/// Bytes of most blobs at most.
+const BLOB: usize = 128;
+
 /// Writes the calls of one job.
 #[derive(Default)]
 pub(crate) struct Shipping {
     /// How many tasks' literals each object is, by its address.
-    uses: HashMap<usize, u32>,
+    uses: QuickMap<usize, u32>,
     /// Bodies by what they are made of: addresses stay good while the specs live.
-    bodies: HashMap<Vec<u64>, u32>,
-    recipes: HashMap<Recipe, u64>,
+    bodies: QuickMap<Vec<u64>, u32>,
+    recipes: QuickMap<Recipe, u64>,
     /// The bytes of each body.
     written: Vec<Vec<u8>>,
 }
@@ -87,7 +91,7 @@ struct Writer<'a, 'py> {
 impl Shipping {
     /// Counts what the specs of a job share. They must live until all were written.
     pub(crate) fn new<'a>(specs: impl Iterator<Item = &'a Spec>) -> Shipping {
-        let mut uses: HashMap<usize, u32> = HashMap::new();
+        let mut uses: QuickMap<usize, u32> = QuickMap::default();
         let mut count = |object: &Py<PyAny>| *uses.entry(object.as_ptr().addr()).or_default() += 1;
         for spec in specs {
             for step in &spec.steps {
@@ -130,7 +134,13 @@ impl Shipping {
         let Lowered { recipe, literals, numbers } = match lowered {
             Some(lowered) => {
                 let next = self.recipes.len() as u64 + 1;
-                signature.push(*self.recipes.entry(lowered.recipe.clone()).or_insert(next));
+                signature.push(match self.recipes.get(&lowered.recipe) {
+                    Some(number) => *number,
+                    None => {
+                        self.recipes.insert(lowered.recipe.clone(), next);
+                        next
+                    }
+                });
                 lowered
             }
             None => {
@@ -149,7 +159,7 @@ impl Shipping {
             let body = Body { steps, result, kept, recipe, objects: objects.into() };
             self.written.push(rmp_serde::to_vec(&body).map_err(|e| PyRuntimeError::new_err(e.to_string()))?);
         }
-        let mut blob = vec![];
+        let mut blob = Vec::with_capacity(BLOB);
         blob.extend((numbers.len() as u32).to_le_bytes());
         numbers.iter().for_each(|n| blob.extend(n.to_le_bytes()));
         blob.extend((literals.len() as u32).to_le_bytes());

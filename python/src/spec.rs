@@ -2,8 +2,9 @@
 
 use crate::names::names;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict, PyList, PyTuple};
+use pyo3::types::{IntoPyDict, PyDict, PyList, PyTuple, PyType};
 
 /// Where an argument comes from.
 pub(crate) enum Argument {
@@ -78,19 +79,28 @@ pub(crate) fn node<'py>(object: &Bound<'py, PyAny>) -> PyResult<Node<'py>> {
     let names = names(py)?;
     let kind = object.get_type();
     if kind.is(names.task_ref.bind(py)) {
-        Ok(Node::Reference(object.getattr("key")?))
+        Ok(Node::Reference(object.getattr(intern!(py, "key"))?))
     } else if kind.is(names.task.bind(py)) {
         Ok(Node::Call(object.clone()))
     } else if kind.is(names.alias.bind(py)) {
-        Ok(Node::Reference(object.getattr("target")?))
+        Ok(Node::Reference(object.getattr(intern!(py, "target"))?))
     } else if kind.is(names.data_node.bind(py)) {
-        Ok(Node::Data(object.getattr("value")?))
-    } else if object.is_instance(names.graph_node.bind(py))? {
+        Ok(Node::Data(object.getattr(intern!(py, "value"))?))
+    } else if derives(&kind, names.graph_node.bind(py)) {
         Ok(Node::Call(object.clone()))
-    } else if object.is_instance(names.task_ref.bind(py))? {
-        Ok(Node::Reference(object.getattr("key")?))
+    } else if derives(&kind, names.task_ref.bind(py)) {
+        Ok(Node::Reference(object.getattr(intern!(py, "key"))?))
     } else {
         Ok(Node::Literal)
+    }
+}
+
+/// Whether a type is another or derives from it. `isinstance` asks more of most objects, which are no nodes.
+fn derives(kind: &Bound<'_, PyType>, of: &Bound<'_, PyType>) -> bool {
+    // SAFETY: both are types, and live.
+    #[allow(unsafe_code)]
+    unsafe {
+        pyo3::ffi::PyType_IsSubtype(kind.as_type_ptr(), of.as_type_ptr()) != 0
     }
 }
 
@@ -174,8 +184,9 @@ impl<'py> Compiler<'_, '_, 'py> {
 
     /// A node that is called as Dask calls it.
     fn whole(&mut self, task: &Bound<'py, PyAny>) -> PyResult<Argument> {
+        let py = task.py();
         let keys: Vec<Bound<'py, PyAny>> =
-            task.getattr("dependencies")?.try_iter()?.collect::<PyResult<_>>()?;
+            task.getattr(intern!(py, "dependencies"))?.try_iter()?.collect::<PyResult<_>>()?;
         let arguments = keys.iter().map(|k| self.reference(k)).collect::<PyResult<_>>()?;
         let keys = keys.into_iter().map(Bound::unbind).collect();
         Ok(self.push(Function::Node(task.clone().unbind(), keys), arguments, vec![]))
@@ -188,17 +199,17 @@ impl<'py> Compiler<'_, '_, 'py> {
         if !kind.is(names.task.bind(py)) && !task.is_instance(names.task.bind(py))? {
             return self.whole(task);
         }
-        let args = task.getattr("args")?;
+        let args = task.getattr(intern!(py, "args"))?;
         if kind.is(names.list.bind(py)) {
             let arguments = self.arguments(&args)?;
             return Ok(self.push(Function::List, arguments, vec![]));
         }
-        let function = task.getattr("func")?;
+        let function = task.getattr(intern!(py, "func"))?;
         if function.is(names.subgraph.bind(py)) && self.scopes.len() < DEEPEST {
             return self.subgraph(args.cast()?);
         }
         let arguments = self.arguments(&args)?;
-        let given = task.getattr("kwargs")?;
+        let given = task.getattr(intern!(py, "kwargs"))?;
         let given = given.cast::<PyDict>()?;
         let mut keywords = Vec::with_capacity(given.len());
         for (name, value) in given.iter() {
@@ -214,6 +225,9 @@ impl<'py> Compiler<'_, '_, 'py> {
     }
 
     fn arguments(&mut self, args: &Bound<'py, PyAny>) -> PyResult<Vec<Argument>> {
+        if let Ok(args) = args.cast_exact::<PyTuple>() {
+            return args.iter().map(|a| self.argument(&a)).collect();
+        }
         args.try_iter()?.map(|a| self.argument(&a?)).collect()
     }
 

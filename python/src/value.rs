@@ -7,6 +7,7 @@ use dask_array::{Chunk, DType, Foreign, Packed, Unpacked, Value, with_dtype};
 use dask_runtime::worker::Trouble;
 use numpy::{PyArray, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use std::any::Any;
@@ -234,7 +235,7 @@ pub(crate) fn own<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, Py
 /// # Errors
 /// When it cannot be pickled.
 pub(crate) fn pickled(object: &Bound<'_, PyAny>) -> PyResult<Vec<Chunk>> {
-    parts(&names(object.py())?.pickling(object.py())?.call_method1("dumps", (object,))?)
+    parts(&names(object.py())?.pickling(object.py())?.call_method1(intern!(object.py(), "dumps"), (object,))?)
 }
 
 /// An exception's bytes, for another process, with its traceback.

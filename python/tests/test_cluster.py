@@ -68,6 +68,27 @@ def test_values_come_back_as_they_went(client, value):
             assert found == value
 
 
+def test_containers_types_and_seeds_arrive_as_they_are(client):
+    sent = [
+        [], [1, "two", None, np.float64, float, (np.int8,)], {"out": None, "dtype": np.int8, 3: slice(2)}, {},
+        [[1], {}], {"a": [1]}, [np.float16, np.bool, bool, complex], list(range(100)),
+    ]  # fmt: skip
+    for value in sent:
+        found, kind = client.submit(lambda x: (x, type(x)), value).result()
+        assert kind is type(value) and found == value and list(found) == list(value)
+    both = [1]
+    assert client.submit(lambda a, b: a is b, both, both).result()
+    assert not client.submit(lambda a, b: a is b, [1], [1]).result()
+
+    busy = np.random.SeedSequence(5)
+    busy.spawn(2)
+    odd = np.random.SeedSequence([1, 2], pool_size=8)
+    for seed in (np.random.SeedSequence(2**127 + 3, spawn_key=(7, 2**32 - 1)), np.random.SeedSequence(0), busy, odd):
+        state, words = client.submit(lambda s: (s.state, s.generate_state(4)), seed).result()
+        assert state == seed.state
+        np.testing.assert_array_equal(words, seed.generate_state(4))
+
+
 def test_arrays_run_native_there_and_come_back_writable(client):
     x = da.random.default_rng(42).random((300, 200), chunks=(100, 70))
     with dask.config.set(scheduler="sync"):

@@ -1,10 +1,13 @@
 //! From a task's steps to its recipe.
 
 use super::{Call, Constant, Known, Number, Recipe, Ref};
+use crate::dtypes;
+use crate::seed::Seed;
 use crate::spec::{Argument, Function, Spec};
 use crate::value;
 use dask_array::{Chunk, with_dtype};
-use dask_plan::{DType, Kind, Scalar};
+use dask_plan::{Kind, Scalar};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
@@ -132,19 +135,19 @@ impl<'py> Writer<'py> {
     }
 
     fn literal(&mut self, object: &Bound<'py, PyAny>) -> Option<Ref> {
-        if let Some(constant) = self.constant(object) {
-            return Some(Ref::Constant(constant));
-        }
         if let Ok(list) = object.cast_exact::<PyList>() {
             return list.iter().map(|item| self.literal(&item)).collect::<Option<_>>().map(Ref::List);
-        }
-        if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-            return tuple.iter().map(|item| self.literal(&item)).collect::<Option<_>>().map(Ref::Tuple);
         }
         if let Ok(dict) = object.cast_exact::<PyDict>() {
             let pairs =
                 dict.iter().map(|(k, v)| Some(Constant::Tuple(vec![self.constant(&k)?, self.constant(&v)?])));
             return pairs.collect::<Option<_>>().map(|pairs| Ref::Constant(Constant::Tuple(pairs)));
+        }
+        if let Some(constant) = self.constant(object) {
+            return Some(Ref::Constant(constant));
+        }
+        if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+            return tuple.iter().map(|item| self.literal(&item)).collect::<Option<_>>().map(Ref::Tuple);
         }
         // An array in the graph: one more input, since it need not be the same in every task of the recipe.
         let Some(chunk) = value::chunk(object).or_else(|| value::scalar(object)) else {
@@ -168,10 +171,12 @@ impl<'py> Writer<'py> {
         let kind = function.get_type();
         match known(kind.as_any()).ok()? {
             Some(Known::Partial) => {
-                let given: Vec<Bound<'py, PyAny>> = function.getattr("args").ok()?.extract().ok()?;
+                let given: Vec<Bound<'py, PyAny>> =
+                    function.getattr(intern!(self.py, "args")).ok()?.extract().ok()?;
                 let first = given.iter().map(|a| self.literal(a)).collect::<Option<Vec<_>>>()?;
                 of.splice(0..0, first);
-                let given = function.getattr("keywords").ok()?.cast_into::<PyDict>().ok()?;
+                let given =
+                    function.getattr(intern!(self.py, "keywords")).ok()?.cast_into::<PyDict>().ok()?;
                 for (name, value) in given.iter() {
                     let name = name.extract::<String>().ok()?;
                     if !keywords.iter().any(|(n, _)| *n == name) {
@@ -179,11 +184,12 @@ impl<'py> Writer<'py> {
                         keywords.push((name, value));
                     }
                 }
-                return self.call(&function.getattr("func").ok()?, of, keywords);
+                return self.call(&function.getattr(intern!(self.py, "func")).ok()?, of, keywords);
             }
             Some(Known::Compose) => {
-                let mut result = self.call(&function.getattr("first").ok()?, of, keywords)?;
-                for next in function.getattr("funcs").ok()?.try_iter().ok()? {
+                let mut result =
+                    self.call(&function.getattr(intern!(self.py, "first")).ok()?, of, keywords)?;
+                for next in function.getattr(intern!(self.py, "funcs")).ok()?.try_iter().ok()? {
                     result = self.call(&next.ok()?, vec![result], vec![])?;
                 }
                 return Some(result);
@@ -291,24 +297,23 @@ impl<'py> Writer<'py> {
                 let part = slice.getattr(name).ok()?;
                 if part.is_none() { Some(None) } else { part.extract::<i64>().ok().map(Some) }
             };
-            return Some(Constant::Slice(part("start")?, part("stop")?, part("step")?));
+            return Some(Constant::Slice(
+                part(intern!(self.py, "start"))?,
+                part(intern!(self.py, "stop"))?,
+                part(intern!(self.py, "step"))?,
+            ));
         }
         if object.is(PyEllipsis::get(self.py)) {
             return Some(Constant::Ellipsis);
         }
         if let Ok(function) = object.cast::<PyType>() {
-            let name = function.fully_qualified_name().ok()?.to_string_lossy().into_owned();
-            return match name.as_str() {
-                "numpy.random._pcg64.PCG64" => Some(Constant::Pcg64),
-                "numpy.random.mtrand.RandomState" => Some(Constant::RandomState),
-                "float" => Some(Constant::DType(DType::Float64)),
-                "int" => Some(Constant::DType(DType::Int64)),
-                "bool" => Some(Constant::DType(DType::Bool)),
-                other => match known(object).ok()? {
-                    Some(function) => Some(Constant::Function(function)),
-                    None => DType::parse(other.strip_prefix("numpy.")?).map(Constant::DType),
-                },
-            };
+            if let Some(place) = dtypes::place(object) {
+                return Some(Constant::DType(dtypes::dtype(place)));
+            }
+            if let Some(constant) = generator(function) {
+                return Some(constant);
+            }
+            return known(object).ok()?.map(Constant::Function);
         }
         if let Some(dtype) = value::dtype(object) {
             return Some(Constant::DType(dtype));
@@ -322,20 +327,10 @@ impl<'py> Writer<'py> {
         self.seed(object)
     }
 
-    /// `SeedSequence(entropy, spawn_key=(k,))` with the usual pool.
+    /// `SeedSequence(entropy, spawn_key=(k,))`.
     fn seed(&mut self, object: &Bound<'py, PyAny>) -> Option<Constant> {
-        if object.get_type().fully_qualified_name().ok()?.to_string_lossy()
-            != "numpy.random.bit_generator.SeedSequence"
-        {
-            return None;
-        }
-        let key: Vec<u32> = object.getattr("spawn_key").ok()?.extract().ok()?;
+        let Seed { mut entropy, key } = Seed::of(object)?;
         let [k] = key[..] else { return None };
-        if object.getattr("pool_size").ok()?.extract::<u32>().ok()? != 4 {
-            return None;
-        }
-        let entropy = object.getattr("entropy").ok()?;
-        let mut entropy = entropy.extract::<u128>().ok()?;
         let mut words = vec![];
         while entropy > 0 || words.is_empty() {
             words.push(entropy as u32);
@@ -343,6 +338,20 @@ impl<'py> Writer<'py> {
         }
         self.numbers.push(i64::from(k));
         Some(Constant::Seed(words, self.numbers.len() as u32 - 1))
+    }
+}
+
+/// numpy's generators of random numbers.
+fn generator(kind: &Bound<'_, PyType>) -> Option<Constant> {
+    static PCG64: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static RANDOM_STATE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = kind.py();
+    if kind.is(PCG64.import(py, "numpy.random", "PCG64").ok()?) {
+        Some(Constant::Pcg64)
+    } else if kind.is(RANDOM_STATE.import(py, "numpy.random", "RandomState").ok()?) {
+        Some(Constant::RandomState)
+    } else {
+        None
     }
 }
 
