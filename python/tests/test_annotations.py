@@ -39,6 +39,8 @@ def test_workers_of_submit_map_compute_and_persist(cluster, addresses, name):
     assert holders(cluster, [cluster.compute(x.sum(), workers=name)]) == here
     kept = cluster.persist(x, workers=name)
     assert holders(cluster, [f for f in kept.dask.values() if hasattr(f, "result")]) == here
+    # What is kept on one worker alone can be used by any.
+    assert kept.sum().compute() == x.sum().compute()
 
 
 def test_workers_that_annotate_names(cluster, addresses):
