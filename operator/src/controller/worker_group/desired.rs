@@ -21,7 +21,7 @@ const BATCH: usize = 100;
 pub(super) const RETIRE_POLL: Duration = Duration::from_secs(2);
 /// Seconds after which a worker leaves when its scheduler has no API by which it can be asked.
 const WITHOUT_API: i64 = 30;
-/// Seconds that a retired worker has to end: it holds nothing any more.
+/// Seconds that a retired worker of stock Dask has to end: it holds nothing any more, and its preStop hook would wait.
 const RETIRED_GRACE: u32 = 1;
 /// A worker that failed sooner than this many seconds after it was made is not replaced at once.
 const SHORT_LIFE: i64 = 60;
@@ -258,7 +258,9 @@ fn retire(seen: &Seen, cluster: &DaskCluster, leaving: &[&Member], plan: &mut Pl
         let waited = seen.now.0.as_second() - since.as_second();
         // An answer from before it was chosen says nothing about it.
         if member.retiring.is_some() && gone.contains(member.uid.as_str()) {
-            plan.actions.push(delete(member, Some(RETIRED_GRACE)));
+            // An engine's worker has ended. Should its container have been started again since, it has time to hand over anew.
+            let grace = (fill::engine(&cluster.spec) == Engine::Dask).then_some(RETIRED_GRACE);
+            plan.actions.push(delete(member, grace));
         } else if !member.is_ready && !seen.has_scheduler && member.ip.is_none() {
             plan.actions.push(delete(member, None));
         } else if seen.answer == Some(Answer::NoApi) && waited >= WITHOUT_API.min(timeout) {
