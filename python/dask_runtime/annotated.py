@@ -85,7 +85,8 @@ def _checked(given: dict[str, Any], here: list[str] | None) -> dict[str, Any]:
 
 
 def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, (int, float)) and int(value) == value and least <= value < 2**31:
+    # What is no number or without end is in no range.
+    if isinstance(value, (int, float)) and least <= value < 2**31 and int(value) == value:
         return int(value)
     raise ValueError(f"{name} is {value!r}; use a whole number" + (" from 0" if least == 0 else ""))
 

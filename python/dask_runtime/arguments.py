@@ -8,12 +8,25 @@ from typing import Any
 
 from dask_runtime import _dask, _engine
 
-__all__ = ["address", "check_client", "check_collections", "check_task", "memory", "seconds", "threads", "workers"]
+__all__ = [
+    "address",
+    "check_client",
+    "check_collections",
+    "check_names",
+    "check_task",
+    "memory",
+    "seconds",
+    "threads",
+    "workers",
+]
 
 _ALONE = "this client runs in its own process; leave it out"
 _NO_SERVER = "an engine in this process listens nowhere; leave it out"
 _NO_MESSAGES = "nothing is sent or pickled in one process; leave it out"
 _THREADS = "use threads_per_worker=<number of tasks at a time>"
+
+# More threads than any machine has use for; starting so many more would take long or take all memory.
+_MOST_THREADS = 1024
 
 # What distributed's Client and LocalCluster take and has no meaning here, unless it is None: what to do instead.
 _REFUSED = {
@@ -90,6 +103,11 @@ def check_collections(method: str, given: list[Any]) -> None:
             )
 
 
+def check_names(method: str, given: dict[str, Any], known: tuple[str, ...]) -> None:
+    """Refuses names that distributed's method does not take either; ``known`` are those that change nothing here."""
+    _refuse(f"{method}()", {name: value for name, value in given.items() if name not in known}, {})
+
+
 def take_of_tasks(arguments: dict[str, Any]) -> dict[str, Any]:
     """Takes those of distributed's arguments out that are no arguments of the called function."""
     return {name: arguments.pop(name) for name in _REFUSED_OF_TASKS if name in arguments}
@@ -132,8 +150,11 @@ def threads(number: int | None, among: int = 1) -> int:
     """How many compute threads are asked for: None for as many as this process may use cores, shared out."""
     if number is None:
         return max(1, len(os.sched_getaffinity(0)) // among)
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"threads_per_worker is {number!r}; use a whole number from 1, or None for one for each core")
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= _MOST_THREADS:
+        raise ValueError(
+            f"threads_per_worker is {number!r}; use a whole number from 1 to {_MOST_THREADS}, or None for "
+            "one for each core"
+        )
     return number
 
 

@@ -23,7 +23,7 @@ from dask_runtime.cluster import LocalCluster
 from dask_runtime.everywhere import call_everywhere, named
 from dask_runtime.executor import ClientExecutor
 from dask_runtime.future import Callbacks, Future, cancel, until_done, wait
-from dask_runtime.nested import find, pack, tuples, values
+from dask_runtime.nested import apart, find, pack, tuples, values
 from dask_runtime.reports import ADDRESS, Reports
 from dask_runtime.versions import compare
 from dask_runtime.waiting import Ready, then
@@ -610,6 +610,7 @@ class Client(Reports):
         With ``errors="skip"``, futures that failed are left out of lists.
         To be awaited where the client is asynchronous.
         """
+        arguments.check_names("gather", kwargs, ("direct", "asynchronous"))
         if errors not in ("raise", "skip"):
             raise ValueError(f"errors is {errors!r}; use 'raise' or 'skip'")
         if self.asynchronous:
@@ -617,7 +618,8 @@ class Client(Reports):
         if isinstance(futures, Iterator):
             return (self.gather(future, errors) for future in futures)
         if type(futures) is list and errors == "raise" and all(isinstance(f, Future) for f in futures):
-            return _engine.gather([f._held() for f in futures])
+            gathered: list[Any] = _engine.gather([f._held() for f in futures])
+            return apart(futures, gathered) if len(set(map(id, futures))) < len(futures) else gathered
         found = find(futures)
         if found:
             wait(found)
@@ -628,16 +630,22 @@ class Client(Reports):
         await until_done(found, len(found))
         return values(futures, errors)
 
-    def scatter(self, data: Any, hash: bool = True, broadcast: bool = False, **kwargs: Any) -> Any:
-        """Hands data to the engine; a future for each item of a list or value of a dict, or one for anything else."""
+    def scatter(self, data: Any, workers: Any = None, broadcast: bool = False, hash: bool = True, **kwargs: Any) -> Any:
+        """Hands data to the engine; a future for each item of a list or value of a dict, or one for anything else.
+
+        ``workers`` are names or addresses of those that may hold it. With ``broadcast`` it is not copied at once: each
+        worker gets it with the first task there that takes it.
+        """
+        arguments.check_names("scatter", kwargs, ("direct", "timeout", "asynchronous"))
+        notes = {"workers": workers}
         if isinstance(data, Mapping):
             named = {k: _dask.Task(k, same, _dask.DataNode(None, v)) for k, v in data.items()}
-            return self._now(self._start(named, list(named)))
+            return self._now(self._start(named, list(named), self._annotated(notes, named)))
         many = isinstance(data, (list, tuple, set, frozenset, range))
         items = list(data) if many else [data]
         keys = [f"{type(i).__name__}-{_dask.tokenize(i) if hash else uuid.uuid4().hex}" for i in items]
         graph = {k: _dask.Task(k, same, _dask.DataNode(None, i)) for k, i in zip(keys, items, strict=True)}
-        futures = self._start(graph, list(graph))
+        futures = self._start(graph, list(graph), self._annotated(notes, graph))
         result = [futures[k] for k in keys]
         if not many:
             return self._now(result[0])
@@ -645,6 +653,7 @@ class Client(Reports):
 
     def cancel(self, futures: Any, asynchronous: Any = None, force: bool = False, **kwargs: Any) -> Any:
         """Gives futures up: what of them has not started does not start, unless other tasks need it."""
+        arguments.check_names("cancel", kwargs, ("reason", "msg"))
         cancel(find(futures))
         return self._now(None)
 

@@ -90,9 +90,9 @@ class Future(_dask.TaskRef):
         """Lets the engine forget it."""
         self._handle = None
 
-    def add_done_callback(self, call: Callable[[Future], Any]) -> None:
-        """Calls ``call(self)`` in another thread once it is done."""
-        self._client._callbacks().add(self, call)
+    def add_done_callback(self, fn: Callable[[Future], Any]) -> None:
+        """Calls ``fn(self)`` in another thread once it is done."""
+        self._client._callbacks().add(self, fn)
 
     def _held(self) -> _engine.Handle:
         if self._handle is None:
@@ -337,6 +337,10 @@ class as_completed:
             return future
         handle = future._uncancelled(future._held()) if self.raise_errors else future._held()
         return future, handle.value() if self.raise_errors or handle.status == "finished" else handle.exception()
+
+    def next(self) -> Any:
+        """The next that is done."""
+        return self.__next__()
 
     def next_batch(self, block: bool = True) -> list[Any]:
         """All that are done, at least one if it may ``block``."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from dask_runtime import _dask
 from dask_runtime.future import Future
 
-__all__ = ["find", "futures_of", "pack", "tuples", "values"]
+__all__ = ["apart", "find", "futures_of", "pack", "tuples", "values"]
 
 
 def find(obj: Any, found: list[Future] | None = None) -> list[Future]:
@@ -49,6 +51,16 @@ def values(obj: Any, errors: str) -> Any:
     if isinstance(obj, dict):
         return {k: values(v, errors) for k, v in obj.items()}
     return obj
+
+
+def apart(futures: list[Future], results: list[Any]) -> list[Any]:
+    """Results, with copies of arrays for futures that stand there before, so that who edits one edits no other."""
+    seen: set[Future] = set()
+    found = []
+    for future, result in zip(futures, results, strict=True):
+        found.append(result.copy() if future in seen and isinstance(result, np.ndarray) else result)
+        seen.add(future)
+    return found
 
 
 def pack(keys: Any, flat: Iterator[Any]) -> Any:

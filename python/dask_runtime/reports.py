@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dask_runtime import _dask, uploads
 from dask_runtime.arguments import seconds
+from dask_runtime.everywhere import named
 from dask_runtime.nested import futures_of
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ class Reports:
         threads, limit = self._settings
         return {ADDRESS: {"name": self.id, "address": ADDRESS, "nthreads": threads, "memory_limit": limit}}
 
-    def nthreads(self) -> Any:
-        """Tasks that each worker runs at a time."""
-        return self._now({address: worker["nthreads"] for address, worker in self._workers().items()})
+    def nthreads(self, workers: Any = None) -> Any:
+        """Tasks that each worker runs at a time, or each of those that ``workers`` names."""
+        present = self._workers()
+        return self._now({address: present[address]["nthreads"] for address in named(workers, present)})
 
     ncores = nthreads
 

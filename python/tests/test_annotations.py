@@ -4,8 +4,9 @@ import threading
 
 import dask
 import dask.array as da
+import numpy as np
 import pytest
-from dask_runtime import Client
+from dask_runtime import Client, wait
 
 
 def inc(x, by=1):
@@ -65,6 +66,18 @@ def test_other_workers_may_do_it_when_the_named_one_is_not_there(cluster):
     with pytest.raises(TimeoutError):
         waiting.result(0.2)
     waiting.cancel()
+
+
+def test_scattered_data_are_where_they_are_wanted(cluster, addresses):
+    for address in addresses.values():
+        future = cluster.scatter(np.arange(100), workers=address, hash=False)
+        wait(future)
+        assert cluster.who_has(future) == {future.key: (address,)}
+        named = cluster.scatter({f"at {address}": 1}, workers=[address])
+        wait(list(named.values()))
+        assert set(cluster.who_has(list(named.values())).values()) == {(address,)}
+    with pytest.raises(ValueError, match="workers is 1.5"):
+        cluster.scatter(1, workers=1.5)
 
 
 def test_resources_bound_what_runs_at_a_time(cluster):
@@ -138,6 +151,8 @@ def test_one_process_is_one_worker(client):
     [
         ("priority", "high"),
         ("priority", 0.5),
+        ("priority", float("nan")),
+        ("priority", float("inf")),
         ("retries", -1),
         ("workers", 1.5),
         ("allow_other_workers", "yes"),

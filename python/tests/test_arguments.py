@@ -31,6 +31,7 @@ def test_what_is_so_anyway_is_accepted(accepted):
         ("n_workers", 1.5, "n_workers=1"),
         ("threads_per_worker", 0, "from 1"),
         ("threads_per_worker", 2.5, "from 1"),
+        ("threads_per_worker", 10**9, "from 1 to 1024"),
         ("memory_limit", "much", "'4 GiB'"),
         ("memory_limit", -1, "'4 GiB'"),
         ("dashboard_address", ":8787", "None"),
@@ -87,3 +88,11 @@ def test_arguments_of_submit(client):
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
         client.compute(1, nonsense=True)
     assert client.submit(dict, priority=0, allow_other_workers=False, workers=None, a=1).result() == {"a": 1}
+
+
+def test_unknown_arguments_of_methods_are_told(client):
+    future = client.scatter([1], direct=True, timeout=3)
+    assert client.gather(future, direct=True) == [1]
+    for method, misspelt in ((client.scatter, "brodcast"), (client.gather, "error"), (client.cancel, "frce")):
+        with pytest.raises(TypeError, match=rf"{method.__name__}\(\) got an unexpected keyword argument '{misspelt}'"):
+            method([], **{misspelt: True})

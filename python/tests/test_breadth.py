@@ -199,6 +199,9 @@ def test_what_the_client_tells(client):
     assert client.who_has([future, pending]) == {"one": (address,), "two": ()}
     workers = client.scheduler_info()["workers"]
     assert {k: v["nthreads"] for k, v in workers.items()} == client.nthreads() == client.ncores() == {address: 2}
+    assert client.nthreads(workers=[address]) == {address: 2}
+    with pytest.raises(ValueError, match="workers is 'nobody'"):
+        client.nthreads(workers="nobody")
     assert client.dashboard_link is None
     client.wait_for_workers(1)
     with pytest.raises(TimeoutError, match="n_workers is 2"):
