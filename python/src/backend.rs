@@ -90,6 +90,13 @@ impl Backend {
         }
     }
 
+    /// Nobody may hear of a job any more. In this process its subscriber goes with its last result.
+    pub(crate) fn unheard(&self, name: &str) {
+        if let Backend::There(session) = self {
+            session.unheard(name);
+        }
+    }
+
     /// Drops a job and its results.
     pub(crate) fn forget(&self, job: &Job) {
         match self {

@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     released: Mutex<HashMap<Arc<Job>, Vec<u32>>>,
     /// Jobs of whose results somebody has handles, by their names.
     pub(crate) keepers: Mutex<HashMap<String, Weak<Kept>>>,
+    /// Jobs of which nobody has a handle any more, and so nobody hears.
+    pub(crate) unheard: Mutex<Vec<String>>,
     /// Results that were pickled, until whoever gets them has had time to take shares of its own.
     lingering: Mutex<VecDeque<(Instant, Handle)>>,
     pub(crate) sharing: Sharing,
@@ -85,6 +87,8 @@ impl Inner {
         let released = std::mem::take(&mut *lock(&self.released));
         let any = !released.is_empty();
         released.into_iter().for_each(|(job, tasks)| self.backend.let_go(&job, tasks));
+        let unheard = std::mem::take(&mut *lock(&self.unheard));
+        unheard.iter().for_each(|name| self.backend.unheard(name));
         any
     }
 
@@ -418,6 +422,7 @@ impl Engine {
             next: AtomicU32::new(0),
             released: Mutex::default(),
             keepers: Mutex::default(),
+            unheard: Mutex::default(),
             lingering: Mutex::default(),
             sharing: Sharing::default(),
             pid: std::process::id(),

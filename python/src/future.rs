@@ -169,6 +169,8 @@ impl Drop for Kept {
         if keepers.get(&self.job.name).is_some_and(|kept| kept.strong_count() == 0) {
             keepers.remove(&self.job.name);
         }
+        drop(keepers);
+        lock(&self.inner.unheard).push(self.job.name.clone());
     }
 }
 

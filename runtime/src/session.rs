@@ -122,6 +122,18 @@ impl Session {
         self.tell(&FromClient::Forget { id: id.into() });
     }
 
+    /// Drops a job's subscriber, if it does not listen any more.
+    pub fn unheard(&self, id: &str) {
+        let nothing_new = JobEvent::Progress(Default::default());
+        let mut state = self.shared.lock();
+        let gone = match state.jobs.get(id) {
+            Some(subscriber) if !subscriber(&nothing_new) => state.jobs.remove(id),
+            _ => None,
+        };
+        drop(state);
+        drop(gone);
+    }
+
     /// Nobody needs these kept results any more.
     pub fn release(&self, id: &str, tasks: Vec<u32>) {
         self.tell(&FromClient::Release { id: id.into(), tasks });
