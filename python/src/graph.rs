@@ -393,6 +393,9 @@ impl<'py> Builder<'_, 'py> {
 /// Tasks of one part at most, of plans for other processes: they start before all are sent.
 const PART: usize = 10_000;
 
+/// Bytes of arguments after which a part ends.
+const PART_BYTES: usize = 16 << 20;
+
 /// Writes tasks in their order as parts of a plan.
 struct Emitter<'a, 'py> {
     py: Python<'py>,
@@ -429,20 +432,31 @@ impl<'a, 'py> Emitter<'a, 'py> {
         let size = if shipping.is_some() { PART } else { sorted.len().max(1) };
         let mut parts = vec![];
         let mut rest = wanted;
-        for (number, tasks) in sorted.chunks(size).enumerate() {
+        // Whoever gets a result alone may edit it.
+        let mut takers = vec![0u32; specs.len()];
+        inputs.iter().filter(|i| *i & EXTERNAL == 0).for_each(|i| takers[*i as usize] += 1);
+        wanted.iter().for_each(|t| takers[sorted[*t as usize] as usize] += 1);
+        let mut first = 0;
+        while first < sorted.len() {
             let mut columns = Columns::default();
             let mut part = Part { version: VERSION, ..Part::default() };
             // Each part numbers the results of other jobs that it takes for itself.
             let mut foreign: HashMap<u32, u32> = HashMap::new();
-            for (at, &t) in tasks.iter().enumerate() {
-                let t = t as usize;
+            let (mut end, mut bytes) = (first, 0);
+            while end < sorted.len().min(first + size) && bytes < PART_BYTES {
+                let (at, t) = (end, sorted[end] as usize);
+                end += 1;
                 let mine = &inputs[starts[t] as usize..starts[t + 1] as usize];
-                let kept: Vec<usize> = (0..mine.len()).filter(|&i| mine[i] & EXTERNAL != 0).collect();
+                let is_kept = |i: u32| i & EXTERNAL != 0 || takers[i as usize] > 1;
+                let kept: Vec<usize> = (0..mine.len()).filter(|&i| is_kept(mine[i])).collect();
                 let (name, ndim) = self.names.key(&keys[t], &mut columns.index)?;
                 let body = match (&mut shipping, &specs[t]) {
                     (Some(shipping), Some(spec)) => {
                         let lowered = recipe::lower(self.py, spec, mine.len()).ok();
-                        let (body, blob) = shipping.write(self.py, spec, &kept, lowered)?;
+                        // What runs native only reads its inputs.
+                        let kept = if lowered.is_some() { &[] } else { kept.as_slice() };
+                        let (body, blob) = shipping.write(self.py, spec, kept, lowered)?;
+                        bytes += blob.len();
                         part.blobs.push(blob.into());
                         body
                     }
@@ -452,7 +466,7 @@ impl<'a, 'py> Emitter<'a, 'py> {
                 if shipping.is_none()
                     && let Some(spec) = specs[t].take()
                 {
-                    let (places, needed) = placed((number * size + at) as u32);
+                    let (places, needed) = placed(at as u32);
                     self.live(spec, mine.len(), kept, places, needed);
                 }
                 let call = || shipping.as_ref().map_or(vec![], |shipping| shipping.body(body).to_vec());
@@ -472,18 +486,18 @@ impl<'a, 'py> Emitter<'a, 'py> {
                         EXTERNAL | number
                     });
                 }
-                columns.blobs.push((number * size + at) as u32);
+                columns.blobs.push(at as u32);
             }
-            part.blocks.push(columns.block(tasks.len()));
+            part.blocks.push(columns.block(end - first));
             part.names = self.names.names[self.named..].to_vec();
             self.named = self.names.names.len();
-            let (here, later) =
-                rest.split_at(rest.partition_point(|t| (*t as usize) < number * size + tasks.len()));
+            let (here, later) = rest.split_at(rest.partition_point(|t| (*t as usize) < end));
             rest = later;
             if !here.is_empty() {
                 part.outputs.push(self.output(here));
             }
             parts.push(part);
+            first = end;
         }
         if let Some(last) = parts.last_mut() {
             last.last = true;

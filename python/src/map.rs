@@ -134,6 +134,9 @@ pub(crate) fn tasks<'py>(
 /// Rows of one part at most, when they are sent to another process: the first start before all are sent.
 const PART: usize = 10_000;
 
+/// Bytes of arguments after which a part ends.
+const PART_BYTES: usize = 16 << 20;
+
 fn parts(
     py: Python<'_>,
     name: &str,
@@ -145,19 +148,26 @@ fn parts(
     let size = if form == Form::Live { specs.len().max(1) } else { PART };
     let mut shipping = Shipping::new(specs.iter().filter(|_| form == Form::Sent));
     let mut parts = vec![];
-    for (number, index) in index.chunks(size).enumerate() {
-        let (first, count) = ((number * size) as u32, index.len() as u32);
+    let mut first = 0;
+    while first < specs.len() {
+        let mut end = specs.len().min(first + size);
         let mut part = Part { version: VERSION, ..Part::default() };
         let mut bodies = vec![];
         if form == Form::Sent {
-            for spec in &specs[number * size..number * size + index.len()] {
+            let mut bytes = 0;
+            for spec in &specs[first..end] {
+                if bytes >= PART_BYTES {
+                    break;
+                }
                 let (body, blob) = shipping.write(py, spec, &[], None)?;
+                bytes += blob.len();
                 bodies.push(body);
                 part.blobs.push(blob.into());
             }
+            end = first + bodies.len();
         }
         // The first part has the only template: all rows call the same function with as many arguments.
-        if number == 0 {
+        if first == 0 {
             part.names.push(name.into());
             let call = bodies.first().map_or(vec![], |body| shipping.body(*body).to_vec());
             let body = Body::Python(Call { inputs: 1, call, tolerant: true });
@@ -167,7 +177,8 @@ fn parts(
         if bodies.iter().any(|body| *body != 0) {
             return Err(PyRuntimeError::new_err("rows of a map that do not share a call"));
         }
-        let (index, blobs) = (u32s(index.iter().copied()), u32s(first..first + count));
+        let (index, blobs) = (u32s(index[first..end].iter().copied()), u32s(first as u32..end as u32));
+        let count = (end - first) as u32;
         part.blocks.push(Block { count, ndim: 1, index, blobs: blobs.clone(), ..Block::default() });
         part.outputs.push(Output {
             name: "result".into(),
@@ -177,6 +188,7 @@ fn parts(
             tasks: blobs,
         });
         parts.push(part);
+        first = end;
     }
     match parts.last_mut() {
         Some(last) => last.last = true,

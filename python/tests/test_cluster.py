@@ -120,6 +120,15 @@ def test_a_large_array_is_sent_once_for_all_tasks_that_take_it(client):
     assert dask.compute(*parts) == tuple(float(i) for i in range(20))
 
 
+def test_graphs_and_calls_with_much_data_are_sent_piece_by_piece(client):
+    x = np.arange(40_000_000.0)
+    assert da.from_array(x, chunks=1_000_000).sum().compute() == x.sum()
+    # One block alone is larger than a message.
+    assert da.from_array(x, chunks=-1).sum().compute() == x.sum()
+    calls = client.map(len, [bytes([n]) * 3_000_000 for n in range(20)])
+    assert client.gather(calls) == [3_000_000] * 20
+
+
 def test_exceptions_come_back_as_themselves_with_their_traceback(client):
     class Odd(Exception):
         def __init__(self, a, b):

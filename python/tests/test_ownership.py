@@ -1,5 +1,6 @@
 """Who has a result may edit it in place, and nothing else changes."""
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -95,3 +96,14 @@ def test_arrays_that_do_not_run_native(client):
         kept.compute()[0] = given[-1]
         assert (given == before).all()
         assert (kept.compute() == before).all()
+
+
+def test_a_task_that_edits_its_block_changes_it_for_nobody_else(client):
+    x = da.from_array(numbers(), chunks=N // 4) * 1
+    # Two names, so that Dask does not make one of them.
+    first, second = x.map_blocks(edit, dtype=float), x.map_blocks(lambda block: edit(block), dtype=float)
+    for got, expected in zip(dask.compute(first, second, x), (numbers() + 1, numbers() + 1, numbers()), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    kept = client.persist(x)
+    np.testing.assert_array_equal(kept.map_blocks(edit, dtype=float).compute(), numbers() + 1)
+    np.testing.assert_array_equal(kept.compute(), numbers())

@@ -204,12 +204,18 @@ pub struct Plan<'a> {
 /// Bytes of a plan in one message at least, but for the last.
 const MESSAGE: usize = 256 << 10;
 
+/// Bytes of a plan in one message at most.
+const LARGEST_MESSAGE: usize = 64 << 20;
+
 impl Plan<'_> {
     /// Sends a part.
     pub fn part(&mut self, part: &dask_plan::plan::Part) -> Result<(), String> {
         rmp_serde::encode::write_named(&mut self.bytes, part).map_err(|e| e.to_string())?;
         if self.bytes.len() >= MESSAGE || part.last {
-            self.session.tell(&FromClient::Plan(ByteBuf::from(std::mem::take(&mut self.bytes))));
+            for piece in self.bytes.chunks(LARGEST_MESSAGE) {
+                self.session.tell(&FromClient::Plan(ByteBuf::from(piece)));
+            }
+            self.bytes.clear();
         }
         Ok(())
     }
