@@ -9,13 +9,17 @@ __all__ = [
     "Request",
     "Watch",
     "__version__",
+    "cancel",
+    "command",
     "forget_calls",
     "gather",
     "memory_limit",
     "recognise",
     "register",
     "rejoin",
+    "scheduler_address",
     "secede",
+    "worker_address",
 ]
 
 __version__: str

@@ -436,6 +436,7 @@ impl<'a, 'py> Emitter<'a, 'py> {
         let mut takers = vec![0u32; specs.len()];
         inputs.iter().filter(|i| *i & EXTERNAL == 0).for_each(|i| takers[*i as usize] += 1);
         wanted.iter().for_each(|t| takers[sorted[*t as usize] as usize] += 1);
+        let store = self.py.import("dask.array.core")?.getattr("load_store_chunk")?;
         let mut first = 0;
         while first < sorted.len() {
             let mut columns = Columns::default();
@@ -447,7 +448,9 @@ impl<'a, 'py> Emitter<'a, 'py> {
                 let (at, t) = (end, sorted[end] as usize);
                 end += 1;
                 let mine = &inputs[starts[t] as usize..starts[t + 1] as usize];
-                let is_kept = |i: u32| i & EXTERNAL != 0 || takers[i as usize] > 1;
+                // What `da.store` writes into is meant: a target that a task makes in this process.
+                let stores = form == Form::Live && specs[t].as_ref().is_some_and(|s| s.calls(&store));
+                let is_kept = |i: u32| i & EXTERNAL != 0 || (!stores && takers[i as usize] > 1);
                 let kept: Vec<usize> = (0..mine.len()).filter(|&i| is_kept(mine[i])).collect();
                 let (name, ndim) = self.names.key(&keys[t], &mut columns.index)?;
                 let body = match (&mut shipping, &specs[t]) {

@@ -260,6 +260,11 @@ impl<'py> Compiler<'_, '_, 'py> {
 }
 
 impl Spec {
+    /// Whether one of its calls is of this function.
+    pub(crate) fn calls(&self, function: &Bound<'_, PyAny>) -> bool {
+        self.steps.iter().any(|s| matches!(&s.function, Function::Object(f) if f.is(function)))
+    }
+
     /// Yields a value as it is.
     pub(crate) fn identity(value: Argument) -> Spec {
         Spec { steps: vec![], result: value }

@@ -14,7 +14,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { max_tasks: 100_000_000, max_part_bytes: 1 << 31 }
+        Limits { max_tasks: 100_000_000, max_part_bytes: 1 << 33 }
     }
 }
 
