@@ -119,6 +119,7 @@ asyncio.run(main())
 
 
 def test_a_scheduler_of_distributed():
+    pytest.importorskip("distributed")
     command = [sys.executable, "-c", DISTRIBUTED]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as scheduler:
         address = scheduler.stdout.readline().strip()
