@@ -20,6 +20,7 @@ from dask._task_spec import (
     convert_legacy_graph,
     parse_input,
 )
+from dask.array.core import load_store_chunk
 from dask.base import collections_to_expr, get_annotations, is_dask_collection, tokenize, unpack_collections
 from dask.callbacks import local_callbacks
 from dask.core import flatten
@@ -63,6 +64,7 @@ _engine.register(
     ndarray=np.ndarray,
     subgraph=_execute_subgraph,
     cast=_identity_cast,
+    store=load_store_chunk,
 )
 
 

@@ -38,6 +38,7 @@ def register(
     ndarray: type,
     subgraph: Any,
     cast: Any,
+    store: Any,
 ) -> None:
     """Hands in the types that are recognised in graphs."""
 
@@ -56,7 +57,9 @@ def worker_address() -> str | None:
 def forget_calls() -> None:
     """Has calls from other processes be made anew of their bytes: modules that they name were read anew."""
 
-def cancel(handles: Sequence[Handle]) -> None: ...
+def cancel(handles: Sequence[Handle]) -> None:
+    """Gives results up: what has not started does not start, unless something else needs it."""
+
 def gather(handles: Sequence[Handle]) -> list[Any]:
     """The values of results, once all of them are there; raises what the first that failed raised."""
 

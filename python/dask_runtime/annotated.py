@@ -11,12 +11,23 @@ from typing import Any
 
 from dask_runtime import _dask
 
-__all__ = ["NONE", "Annotated", "of_call", "of_graph", "take"]
+__all__ = ["NONE", "Annotated", "given", "of_call", "of_graph", "take"]
 
 # Sets of annotations, and the number of the set of each key that has another than the first.
 Annotated = tuple[list[dict[str, Any]], dict[Any, int]]
 
 NONE: Annotated = ([], {})
+
+
+def given(retries: Any, priority: Any, workers: Any, allow_other_workers: Any, resources: Any) -> dict[str, Any]:
+    """The arguments of ``submit`` and ``map`` by which tasks are annotated, by their names."""
+    return {
+        "retries": retries,
+        "priority": priority,
+        "workers": workers,
+        "allow_other_workers": allow_other_workers,
+        "resources": resources,
+    }
 
 
 def take(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -104,9 +104,12 @@ class _Known:
         self._lock = threading.Lock()
         self._sweep_at = 1000
 
-    def get(self, key: Any) -> Future | None:
+    def _live(self, key: Any) -> Future | None:
         reference = self.references.get(key)
-        future = None if reference is None else reference()
+        return None if reference is None else reference()
+
+    def get(self, key: Any) -> Future | None:
+        future = self._live(key)
         return None if future is None or future.status == "cancelled" else future
 
     def __contains__(self, key: Any) -> bool:
@@ -118,8 +121,7 @@ class _Known:
             When it was given up.
 
         """
-        reference = self.references.get(key)
-        future = None if reference is None else reference()
+        future = self._live(key)
         if future is not None and future.status == "cancelled":
             raise CancelledError(f"{key!r} was cancelled, and cannot be used any more; submit it again")
         return future is not None
@@ -510,13 +512,7 @@ class Client(Reports):
         """
         if not callable(func):
             raise TypeError(f"First input to submit must be a callable function, got {type(func).__name__}")
-        notes = {
-            "retries": retries,
-            "priority": priority,
-            "workers": workers,
-            "allow_other_workers": allow_other_workers,
-            "resources": resources,
-        }
+        notes = annotated.given(retries, priority, workers, allow_other_workers, resources)
         keys = None if key is None else [key]
         return self._submit(func, [args], keys, kwargs, notes=notes, actor=actor or actors, pure=pure)[0]
 
@@ -542,13 +538,7 @@ class Client(Reports):
         """
         if not callable(func):
             raise TypeError(f"First input to map must be a callable function, got {type(func).__name__}")
-        notes = {
-            "retries": retries,
-            "priority": priority,
-            "workers": workers,
-            "allow_other_workers": allow_other_workers,
-            "resources": resources,
-        }
+        notes = annotated.given(retries, priority, workers, allow_other_workers, resources)
         columns = [list(items) for items in iterables]
         varies = any(map(callable, annotated.of_call(notes).values()))
         plain = pure and key is None and not kwargs and not (actor or actors or varies)

@@ -286,8 +286,7 @@ impl Engine {
             .collect()
     }
 
-    /// Starts computing `keys` of a graph and returns at once, with a handle for each. `workers` are addresses of those that are
-    /// to run it; others do when none of them is there.
+    /// Starts computing `keys` of a graph and returns at once, with a handle for each.
     fn start<'py>(
         &self,
         py: Python<'py>,

@@ -4,10 +4,11 @@ use crate::annotated::Annotated;
 use crate::call::{Live, LiveNative};
 use crate::finalize::{Final, Place};
 use crate::literal::is_plain;
+use crate::names::names;
 use crate::native::Native;
 use crate::quick::QuickMap;
 use crate::recipe::{self, Recipe};
-use crate::ship::Shipping;
+use crate::ship::{PART, PART_BYTES, Shipping};
 use crate::spec::{self, Argument, Node, Spec};
 use dask_array::Value;
 use dask_plan::DType;
@@ -107,10 +108,11 @@ pub(crate) fn build<'py>(
         requested.push(found);
     }
     let mut roots = vec![];
-    let used = builder.used();
+    let takers = builder.takers();
     for found in &mut requested {
         let Requested::Task(number) = *found else { continue };
-        let last = if keep || used[number as usize] { None } else { builder.last(number, &mut roots)? };
+        let last =
+            if keep || takers[number as usize] > 0 { None } else { builder.last(number, &mut roots)? };
         match last {
             Some(last) => *found = Requested::Final(last),
             None => roots.push(number),
@@ -301,11 +303,11 @@ impl<'py> Builder<'_, 'py> {
         self.numbers.set_item(key, number)
     }
 
-    /// Of each task, whether another takes its result.
-    fn used(&self) -> Vec<bool> {
-        let mut used = vec![false; self.specs.len()];
-        self.inputs.iter().filter(|&&i| i & EXTERNAL == 0).for_each(|&i| used[i as usize] = true);
-        used
+    /// Of each task, how many others take its result.
+    fn takers(&self) -> Vec<u32> {
+        let mut takers = vec![0; self.specs.len()];
+        self.inputs.iter().filter(|&&i| i & EXTERNAL == 0).for_each(|&i| takers[i as usize] += 1);
+        takers
     }
 
     /// A task that only joins its inputs is none: they become `roots` in its stead, and come together in this process.
@@ -390,12 +392,6 @@ impl<'py> Builder<'_, 'py> {
     }
 }
 
-/// Tasks of one part at most, of plans for other processes: they start before all are sent.
-const PART: usize = 10_000;
-
-/// Bytes of arguments after which a part ends.
-const PART_BYTES: usize = 16 << 20;
-
 /// Writes tasks in their order as parts of a plan.
 struct Emitter<'a, 'py> {
     py: Python<'py>,
@@ -424,6 +420,7 @@ impl<'a, 'py> Emitter<'a, 'py> {
         wanted: &[u32],
         placed: &mut dyn FnMut(u32) -> (Vec<Place>, bool),
     ) -> PyResult<(Vec<Part>, Vec<Value>)> {
+        let mut takers = builder.takers();
         let Builder { form, mut specs, keys, starts, inputs, external, .. } = builder;
         let mut shipping = match form {
             Form::Live => None,
@@ -433,10 +430,8 @@ impl<'a, 'py> Emitter<'a, 'py> {
         let mut parts = vec![];
         let mut rest = wanted;
         // Whoever gets a result alone may edit it.
-        let mut takers = vec![0u32; specs.len()];
-        inputs.iter().filter(|i| *i & EXTERNAL == 0).for_each(|i| takers[*i as usize] += 1);
         wanted.iter().for_each(|t| takers[sorted[*t as usize] as usize] += 1);
-        let store = self.py.import("dask.array.core")?.getattr("load_store_chunk")?;
+        let store = names(self.py)?.store.bind(self.py);
         let mut first = 0;
         while first < sorted.len() {
             let mut columns = Columns::default();
@@ -449,8 +444,8 @@ impl<'a, 'py> Emitter<'a, 'py> {
                 end += 1;
                 let mine = &inputs[starts[t] as usize..starts[t + 1] as usize];
                 // What `da.store` writes into is meant: a target that a task makes in this process.
-                let stores = form == Form::Live && specs[t].as_ref().is_some_and(|s| s.calls(&store));
-                let is_kept = |i: u32| i & EXTERNAL != 0 || (!stores && takers[i as usize] > 1);
+                let stores = || form == Form::Live && specs[t].as_ref().is_some_and(|s| s.calls(store));
+                let is_kept = |i: u32| i & EXTERNAL != 0 || (takers[i as usize] > 1 && !stores());
                 let kept: Vec<usize> = (0..mine.len()).filter(|&i| is_kept(mine[i])).collect();
                 let (name, ndim) = self.names.key(&keys[t], &mut columns.index)?;
                 let body = match (&mut shipping, &specs[t]) {

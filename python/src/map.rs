@@ -2,7 +2,7 @@
 
 use crate::call::Live;
 use crate::graph::Form;
-use crate::ship::Shipping;
+use crate::ship::{PART, PART_BYTES, Shipping};
 use crate::spec::{Argument, Function, Spec, Step};
 use dask_array::Value;
 use dask_plan::DType;
@@ -130,12 +130,6 @@ pub(crate) fn tasks<'py>(
     let (parts, live) = parts(function.py(), name, specs, &index, form, annotations)?;
     Ok(Some(Mapped { parts, live, keys, rows }))
 }
-
-/// Rows of one part at most, when they are sent to another process: the first start before all are sent.
-const PART: usize = 10_000;
-
-/// Bytes of arguments after which a part ends.
-const PART_BYTES: usize = 16 << 20;
 
 fn parts(
     py: Python<'_>,

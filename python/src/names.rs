@@ -17,6 +17,8 @@ pub(crate) struct Names {
     pub(crate) subgraph: Py<PyAny>,
     /// `_identity_cast`
     pub(crate) cast: Py<PyAny>,
+    /// `load_store_chunk`, which writes into one of its inputs
+    pub(crate) store: Py<PyAny>,
     pickling: PyOnceLock<Py<PyModule>>,
 }
 
@@ -37,7 +39,7 @@ static NAMES: PyOnceLock<Names> = PyOnceLock::new();
 
 /// Hands in the types that are recognised; called once, when the package is imported.
 #[pyfunction]
-#[pyo3(signature = (*, task, task_ref, graph_node, alias, data_node, list, ndarray, subgraph, cast))]
+#[pyo3(signature = (*, task, task_ref, graph_node, alias, data_node, list, ndarray, subgraph, cast, store))]
 #[allow(clippy::too_many_arguments, reason = "they are named where it is called")]
 pub(crate) fn register(
     py: Python<'_>,
@@ -50,6 +52,7 @@ pub(crate) fn register(
     ndarray: Py<PyType>,
     subgraph: Py<PyAny>,
     cast: Py<PyAny>,
+    store: Py<PyAny>,
 ) {
     let _ = NAMES.set(
         py,
@@ -63,6 +66,7 @@ pub(crate) fn register(
             ndarray,
             subgraph,
             cast,
+            store,
             pickling: PyOnceLock::new(),
         },
     );

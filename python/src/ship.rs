@@ -61,6 +61,12 @@ enum Called {
     Node(Place, Vec<Place>),
 }
 
+/// Tasks of one part of a plan at most: the first start before all are sent.
+pub(crate) const PART: usize = 10_000;
+
+/// Bytes of arguments after which a part ends.
+pub(crate) const PART_BYTES: usize = 16 << 20;
+
 /// Tasks with more bodies than this before them put functions that only one of them calls into their blobs.
 const MANY: usize = 64;
 
